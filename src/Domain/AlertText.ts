@@ -203,7 +203,7 @@ const whyLate = ({ run }: Alert): string => {
   if (ticked == null) return "No tick is on record between the slot and the start."
   return ticked - due > (started - due) / 2
     ? `No engine ticked between ${showInstant(due)} and ${showInstant(ticked)}.`
-    : "Engines ticked in time, but the run waited for the previous run, for a free place, or for the database."
+    : "Engines ticked in time, but the run waited for the previous run, for a free permit, or for the database."
 }
 
 const nameOf = ({ integration, subject }: Alert): string =>

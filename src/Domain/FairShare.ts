@@ -3,13 +3,13 @@ export type Lane = 0 | 1 | 2
 
 interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
-  /** The number of places that the organisation holds. */
+  /** The number of permits that the organisation has. */
   readonly open: number
-  /** How many places had been assigned in total when this organisation last received one. */
+  /** The total number of permits assigned when this organisation last received one. */
   readonly servedAt: number
 }
 
-/** Waiting items by organisation, and the places that each organisation holds. Immutable. */
+/** Waiting items and permits by organisation. Immutable. */
 export interface FairShare<A> {
   readonly organisations: ReadonlyMap<string, Organisation<A>>
   readonly waiting: number
@@ -45,9 +45,9 @@ export const offer = <A>(
 }
 
 /**
- * Assigns up to `count` places to waiting items and returns those items. Each place goes to the organisation with the fewest
- * places. Ties go to the organisation whose first item has the lowest lane, then to the organisation that was least recently
- * assigned a place. No organisation holds more than `most` places.
+ * Assigns up to `count` permits to waiting items and returns those items. Each permit goes to the organisation with the fewest
+ * permits. Ties go to the organisation whose first item has the lowest lane, then to the organisation that received a permit
+ * longest ago. No organisation has more than `most` permits.
  */
 export const take = <A>(
   share: FairShare<A>,
@@ -116,7 +116,7 @@ const isBefore = (a: Candidate<unknown>, b: Candidate<unknown>): boolean => {
   return a.lane === b.lane ? a.organisation.servedAt < b.organisation.servedAt : a.lane < b.lane
 }
 
-/** Releases one of the organisation's places. */
+/** Releases one of the organisation's permits. */
 export const free = <A>(share: FairShare<A>, orgId: string): FairShare<A> => {
   const organisation = share.organisations.get(orgId)
   if (organisation === undefined || organisation.open === 0) return share
@@ -156,6 +156,6 @@ export const withWaiting = (share: FairShare<unknown>, count: number): ReadonlyA
     lanes[0].length + lanes[1].length + lanes[2].length >= count ? [orgId] : []
   )
 
-/** Returns the organisations that hold a place. */
+/** Returns the organisations with a permit. */
 export const withOpen = (share: FairShare<unknown>): ReadonlyArray<string> =>
   [...share.organisations].flatMap(([orgId, { open }]) => (open > 0 ? [orgId] : []))

@@ -16,22 +16,18 @@ import { Supabase } from "../Services/Supabase.ts"
 const PAGE = 20_000
 /** How long to keep retrying a failed page read before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/** The maximum number of holes in a report. If there are more, `holes_truncated` is true. */
+/** The maximum number of holes in a report. */
 const MAX_HOLES = 10_000
 
-/** An audit's window, in epoch milliseconds. `to` is exclusive; its default is the current time. */
+/** The window, in epoch milliseconds. `to` is exclusive and defaults to the current time. */
 export interface AuditOptions {
   readonly from: number
   readonly to?: number | undefined
   readonly scope?: Scope
-  /** Called with the number of integrations read so far. */
   readonly observe?: (integrations: number) => void
 }
 
-/**
- * The result of auditing [from, to). Rows for slots before `kept_from` may have been deleted, so `from` is never earlier than
- * `kept_from`.
- */
+/** The result of auditing [from, to). `from` is never before `kept_from`, because older rows may have been deleted. */
 export interface AuditReport extends AuditVerdict {
   readonly now: number
   readonly kept_from: number
@@ -41,14 +37,14 @@ export interface AuditReport extends AuditVerdict {
   readonly holes_truncated: boolean
 }
 
-/** The audit fields that every page repeats. */
+/** The fields that every page repeats. */
 export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads the records for every slot in a window and passes them to `onPart`, one integration at a time. To bound memory, an
- * integration with many records is passed in several parts. Writes nothing.
+ * Reads the records for every slot in a window. `onPart` receives one integration at a time, in several parts if an integration
+ * has many records. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
@@ -91,8 +87,8 @@ const malformed = (detail: string) =>
   })
 
 /**
- * Recomputes a window's slots from the history of every schedule, including the schedules of deleted integrations, and reports
- * the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError if any record cannot be read.
+ * Recomputes a window's slots from the history of every schedule. Reports the slots that have neither a row nor a skipped range.
+ * Includes deleted integrations. Writes nothing. *Fails with* SupabaseError if any record cannot be read.
  */
 export const auditRecord = (
   options: AuditOptions
@@ -132,7 +128,7 @@ export const auditRecord = (
     }
   }).pipe(Effect.withSpan("Engine.audit"))
 
-/** Appends a period to the list, or extends the last period if the two are adjacent and belong to the same integration. */
+/** Appends a period, or extends the last period if the new period continues it. */
 const join = (list: Array<UnreadableHistory>, one: UnreadableHistory): void => {
   const before = list.at(-1)
   if (before?.integration_id === one.integration_id && before.to === one.from) {

@@ -6,7 +6,6 @@ import { type ClaimResult, claimSlots, reported } from "./Claims.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The result of advancing every open backfill by one step. */
 export interface BackfillProgress {
   readonly result: ClaimResult
   readonly unfinished: ReadonlyArray<string>
@@ -15,9 +14,9 @@ export interface BackfillProgress {
 const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id} ${cursor}`
 
 /**
- * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that already have a row. A backfill waits
- * while its integration is due, is disabled, or has a live run. Ignores any backfill whose cursor is in `seen` (the cursors that
- * this tick has already tried), because another engine may be advancing that cursor.
+ * Claims the oldest slot of each backfill, or moves the cursor past slots that already have a row. A backfill waits while its
+ * integration is due, is disabled, or has a live run. Skips cursors in `seen`, which this tick has already tried: another engine
+ * may be advancing them.
  *
  * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
  * or duplicated if the engine dies.
@@ -45,7 +44,6 @@ export const claimBackfills = (
     const result = yield* claimSlots(steps, page.now, 0)
     const step: BackfillProgress = {
       result: { ...result, seen: fresh.map(cursorKey) },
-      // A step that only moves the cursor has no run to wait for.
       unfinished: steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
         scheduled_for === null && backfill?.done === false ? [integration_id] : []
       )
@@ -53,7 +51,7 @@ export const claimBackfills = (
     return step
   }).pipe(traced("Engine.claimBackfills"))
 
-/** Plans one backfill. A defect becomes a tick error and does not affect other backfills. */
+/** Turns a defect into a tick error, so that other backfills are not affected. */
 const plan = (backfill: Backfill) =>
   Effect.sync(() => [nextStep(backfill)]).pipe(
     Effect.catchAllDefect((defect) =>

@@ -11,14 +11,14 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
-/** How often the loop looks for newly due slots of organisations that have no waiting runs, in milliseconds. */
+/** The interval between fetches for organisations that have no waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** How long the claim loop may take to react to the signal before the signal is repeated, in milliseconds. */
+/** The interval at which an unhandled signal to the claim loop is repeated, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** How long a tick claims backfill slots, in milliseconds. It then stops, so that the next tick can claim scheduled slots first. */
+/** The maximum time that a tick claims backfill slots, in milliseconds. The next tick then claims scheduled slots first. */
 const BACKFILL_FOR_MS = 60_000
 
-/** The maximum number of rejected integrations that a tick excludes from its fetches. */
+/** The maximum number of rejected integrations to exclude from fetches. */
 const MAX_REJECTED = 1_000
 
 interface Progress {
@@ -31,11 +31,10 @@ interface Progress {
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
-  /** Whether the database may have more work. */
+  /** Whether the database might have more work. */
   readonly hasMore: boolean
   /** Whether the last fetch left work for organisations that have no waiting runs. */
   readonly hasOthers: boolean
-  /** When the loop will next look for work for organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>
@@ -60,10 +59,10 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 })
 
 /**
- * The claim loop: fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a
- * run ends, the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots of organisations
- * that have no waiting runs, so that one organisation's backlog delays another organisation by at most 5 s plus the wait for a
- * place. Backfills continue when no scheduled slot is left to claim. The loop ends early when the database does not answer.
+ * Fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run ends, claims
+ * the next due slot of its integration. Every 5 s, looks for newly due slots of organisations that have no waiting runs. One
+ * organisation's backlog therefore delays another organisation by at most 5 s plus the wait for a permit. Backfills run when no
+ * scheduled slot is left to claim. Ends early if the database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -82,8 +81,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when it should look for newly due slots again. One timer serves all waits, because a separate timeout
- * for each wait would need a race between fibers.
+ * Wakes the claim loop when `lookAt` has passed. One timer serves all waits, because a timeout for each wait would need a race
+ * between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -95,7 +94,6 @@ const alarm = (lookAt: Ref.Ref<number>) =>
     }
   })
 
-/** Performs the most urgent step, or waits for a change. */
 const step = (progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -134,17 +132,14 @@ const claim = (work: Work, progress: Progress) =>
     }
   })
 
-/**
- * Returns the progress after a claim. Adds integrations with more due slots to `seen`, because the next slot is claimed only after
- * the current run has ended.
- */
+/** Adds integrations with more due slots to `seen`, because the next slot is claimed only after the current run has ended. */
 const afterClaim = (result: ClaimResult, progress: Progress): Progress => ({
   ...progress,
   claimed: progress.claimed + result.claimed.length,
   seen: withAll(progress.seen, [...result.seen, ...idsWithMore(result)])
 })
 
-/** Adds keys to a set. `HashSet.union` would copy the whole set, which would make a tick with many runs quadratic. */
+/** `HashSet.union` would copy the whole set, which would make a tick with many runs quadratic. */
 const withAll = (
   set: HashSet.HashSet<string>,
   keys: ReadonlyArray<string>
@@ -156,7 +151,6 @@ const withAll = (
 const idsWithMore = ({ claimed }: ClaimResult): ReadonlyArray<string> =>
   claimed.flatMap(({ more, run }) => (more ? [run.integration_id] : []))
 
-/** Claims the next due slot of each integration whose run has ended. */
 const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
   Effect.gen(function* () {
     const { backfills, followed, followedBackfills, seen } = progress
@@ -178,7 +172,7 @@ const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
     return next
   })
 
-/** Fetches more work: first for organisations with few waiting runs, then for all organisations in order of due time. */
+/** Fetches work for organisations with few waiting runs first, then for all organisations in order of due time. */
 const refill = (demand: Demand, now: number, progress: Progress) =>
   Effect.gen(function* () {
     const { limit: most } = yield* TickFrame
@@ -196,8 +190,8 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
   })
 
 /**
- * Returns whether to look for newly due slots now. The loop looks every 5 s, or earlier if few organisations have waiting runs
- * and the last fetch left work for other organisations.
+ * Returns whether to call `look`: every 5 s, or earlier if few organisations have waiting runs and the last fetch left work for
+ * other organisations.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
@@ -207,7 +201,7 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
       now >= at || (progress.hasOthers && demand.waitingOrgs().length <= concurrency)
   )
 
-/** Fetches newly due work for organisations that have no waiting runs, regardless of other organisations' backlogs. */
+/** Fetches work for organisations that have no waiting runs. */
 const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const { concurrency } = yield* EngineConfig
@@ -223,10 +217,7 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     return yield* claim(work, { ...progress, hasMore, hasOthers: work.more })
   })
 
-/**
- * Releases waiting runs, and notes which organisations have runs in progress. Further work for these organisations waits for the
- * next tick.
- */
+/** Releases waiting runs. Further work for organisations with runs in progress waits for the next tick. */
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)
     ? Effect.succeed(progress)

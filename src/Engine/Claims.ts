@@ -15,24 +15,24 @@ import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
 /**
- * The maximum number of integrations for which a tick claims several due slots, one after another. For any other integration, the
- * tick claims only one slot.
+ * The maximum number of integrations for which a tick claims one slot after another. For other integrations, the tick claims only
+ * one slot.
  */
 const MAX_FOLLOWED = 1_000
 
-/** How long to wait before trying again to claim a locked slot, in milliseconds. */
+/** The wait before the claim of a locked slot is retried, in milliseconds. */
 const LOCKED_RETRY_MS = 100
 
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
-  /** The keys of skipped integrations and of runs in the tick's queue, none of which this tick may claim again. */
+  /** The keys of skipped integrations and queued runs, which this tick must not claim again. */
   readonly seen: ReadonlyArray<string>
 }
 
-/** The database did not answer. The tick has already recorded the error and claims nothing more. */
+/** Ends the claim loop. The tick has already recorded the error. */
 export class ClaimUnanswered extends Data.TaggedError("ClaimUnanswered") {}
 
-/** Reports a failed call as a tick error, and fails with ClaimUnanswered. */
+/** Records a failed call as a tick error. *Fails with* ClaimUnanswered. */
 export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
   Effect.catchAll(call, (error) =>
     Effect.gen(function* () {
@@ -48,10 +48,7 @@ export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRu
   contact: run.warm_up ? null : NO_CONTACT
 })
 
-/**
- * Claims slots (uninterruptibly), puts the claimed runs into the queue, and counts the skipped slots. `slots` must contain at most
- * one slot per integration.
- */
+/** Claims slots and queues the claimed runs. Cannot be interrupted. `slots` contains at most one slot per integration. */
 export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: number) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -86,7 +83,7 @@ export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: nu
     return result
   }).pipe(Effect.uninterruptible)
 
-/** Claims slots. Retries locked slots once, because a fetch by another engine locks a row only briefly. */
+/** Retries locked slots once, because another engine's fetch locks a row only briefly. */
 const claim = (slots: ReadonlyArray<Slot>) =>
   Effect.gen(function* () {
     const first = yield* claimOnce(slots)
@@ -96,7 +93,6 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     )
     if (locked.size === 0) return first
     yield* Effect.sleep(LOCKED_RETRY_MS)
-    // A tick that was stopped during the wait claims nothing more.
     if (yield* (yield* RunQueue).isStopped) return first
     const second = yield* claimOnce(slots.filter((slot) => locked.has(slot.integration_id)))
     return {
@@ -111,10 +107,7 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     }
   })
 
-/**
- * Claims slots in one call. If the database rejects the call, claims the slots one by one, because a single slot may have caused
- * the rejection.
- */
+/** If the database rejects the call, claims the slots one by one, because one slot may have caused the rejection. */
 const claimOnce = (
   slots: ReadonlyArray<Slot>
 ): Effect.Effect<
@@ -153,7 +146,7 @@ const claimOnce = (
     )
   })
 
-/** Decides which slot of each due integration to claim. A defect becomes a tick error and does not affect other integrations. */
+/** Turns a defect into a tick error, so that other integrations are not affected. */
 const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
@@ -178,8 +171,8 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
 /**
- * Claims fetched work, except for integrations and runs that this tick has already seen. `followed` is the number of integrations
- * whose next slot is claimed later in this tick.
+ * Claims fetched work that this tick has not seen before. `followed` is the number of integrations whose next slot this tick will
+ * claim.
  */
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
   Effect.gen(function* () {
@@ -195,13 +188,12 @@ export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: n
     const due = work.due.filter(({ integration_id }) => !HashSet.has(seen, integration_id))
     const result = yield* claimSlots(yield* decideAll(due, work.now), work.now, followed)
     const claimed = [...pending, ...result.claimed]
-    // Add waiting runs to `seen`, because a run that stays in the queue for longer than its reservation will be fetched again.
+    // A waiting run will be fetched again after its reservation ends.
     const waiting = claimed.map(({ run }) => attemptKey(run))
     const unreadable = work.unreadable.map(({ id }) => id)
     return { ...result, claimed, seen: [...result.seen, ...waiting, ...unreadable] }
   })
 
-/** Fetches work for the integrations in `integrationIds`, or by default for the tick's whole scope. */
 export const fetch = (
   request: Omit<WorkRequest, "scope">,
   integrationIds?: ReadonlyArray<string>
@@ -214,7 +206,6 @@ export const fetch = (
     return yield* reported(ledger.fetch({ ...request, scope, limit }))
   })
 
-/** Returns whether the integration has another slot that can be claimed once this slot's run has ended. */
 const hasMore = (slot: Slot | undefined, now: number): boolean =>
   slot?.backfill !== undefined
     ? !slot.backfill.done

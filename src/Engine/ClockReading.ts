@@ -1,8 +1,8 @@
 import { type Clock, Effect } from "effect"
 
 /**
- * One instant as read from the wall clock and the monotonic clock, in milliseconds. During a pause (a frozen process, a suspended
- * machine), one clock may stop while the other advances.
+ * One instant on the wall clock and the monotonic clock, in milliseconds. If the process is frozen or the machine is suspended,
+ * one clock can stop while the other advances.
  */
 export interface Instants {
   readonly wall: number
@@ -14,6 +14,6 @@ export const now: Effect.Effect<Instants> = Effect.map(Effect.clock, (clock: Clo
   monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
 }))
 
-/** Returns the milliseconds from `from` to `to`, as measured by the clock that advanced further. */
+/** Returns the milliseconds on the clock that advanced further. */
 export const elapsedMs = (from: Instants, to: Instants): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)

@@ -8,7 +8,7 @@ import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
 import { checkSchema, openError } from "./SchemaCheck.ts"
 import { unreadableError } from "./SummaryBuilder.ts"
 
-/** A slot that a tick would claim now, or a waiting run that the tick would start. */
+/** A slot that a tick would claim, or a waiting run that a tick would start. */
 export interface PlannedRun {
   readonly org_id: string
   readonly integration_id: string
@@ -16,18 +16,18 @@ export interface PlannedRun {
   readonly scheduled_for: number
   readonly trigger: Trigger
   readonly skipped_range: SkippedRange | null
-  /** The number of attempts that a waiting run has made; null for a slot without a run. */
+  /** The number of attempts so far; null for a slot without a run. */
   readonly attempt: number | null
 }
 
-/** What a tick would do at `now`, the database's current time. Lists at most `limit` runs. */
+/** The runs that a tick would start at `now`, the database's current time. At most `limit` runs are listed. */
 export interface DryRun {
   readonly now: number
   readonly due: ReadonlyArray<PlannedRun>
   readonly errors: ReadonlyArray<TickError>
 }
 
-/** Computes the result of `run --dry-run`: makes a tick's decisions without acting on them. Writes nothing and never fails. */
+/** Makes a tick's decisions without acting on them. Writes nothing and never fails. */
 export const dryRun = (options: {
   readonly scope?: Scope
   readonly limit?: number | undefined

@@ -10,15 +10,12 @@ import type { Ping } from "../Services/Ping.ts"
 import { annotateRun, annotateTick, remembering, type Schedules } from "./RunSpans.ts"
 import type { TickEvent, TickOptions } from "./TickFrame.ts"
 
-/** The skip reasons for a slot or run that another engine claimed first. */
+/** Skip reasons that mean that another engine claimed the slot or run first. */
 const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_by_another"])
-/** Triggers whose runs start late only if the scheduler is late. */
+/** Triggers whose late runs indicate a late scheduler. */
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
-/**
- * Runs a tick with metrics (src/Metrics.ts): counts events as they happen, and takes the other metrics from the summary. Also
- * records each run's outcome on its span. The tick itself does not depend on metrics.
- */
+/** Runs a tick, updates its metrics (src/Metrics.ts), and records each run's outcome on its span. */
 export const measuredTick = (options: TickOptions) => {
   const schedules: Schedules = new Map()
   return tick({
@@ -43,7 +40,7 @@ export const measuredTick = (options: TickOptions) => {
   )
 }
 
-/** Counts a message sent over a channel. If `channel` is null, nothing is sent or counted. */
+/** Counts a message as sent or failed. A null `channel` disables counting. */
 export const withCallMetrics =
   (channel: string | null) =>
   <A, E, R>(sending: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -55,7 +52,6 @@ export const withCallMetrics =
           )
         )
 
-/** Wraps a Ping service to count its pings. */
 export const measuredPing = (service: Ping["Type"]): Ping["Type"] => ({
   ...service,
   send: (...ping) => withCallMetrics(service.isConfigured ? "ping" : null)(service.send(...ping))
@@ -118,7 +114,7 @@ const countTick = (summary: Summary): void => {
   if (summary.ok) Metrics.lastTick.set(finished_at / 1_000)
 }
 
-/** Classifies a tick by the same rule that determines the exit code of `run`: an accepted or retried run is not a failure. */
+/** Applies the same rule as the exit code of `run`: an accepted or retried run is not a failure. */
 const resultOf = (summary: Summary): "ok" | "partial" | "error" => {
   if (!summary.ok) return "error"
   const isUnknown = summary.runs.some(({ status }) => status === "unknown")

@@ -13,19 +13,19 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { candidatesOf, gather, keyOf } from "./ProbeCandidates.ts"
 
-/** The maximum number of concurrent probes. Each probe is one small request to a different host. */
+/** The maximum number of concurrent probes. */
 const PROBE_CONCURRENCY = 5
-/** The time limit for a round that runs alongside a tick, in milliseconds. */
+/** The time limit for a round during a tick, in milliseconds. */
 const ROUND_MS = 10_000
 
 export interface ProbeOptions {
-  /** True if an operator requested the round. Such a round ignores idle times and backoffs. */
+  /** Whether an operator requested the round. Such a round ignores idle times and backoffs. */
   readonly asked?: boolean
-  /** True to list the APIs that are due for a probe, without probing them. */
+  /** Whether to list due APIs without probing them. */
   readonly dryRun?: boolean
 }
 
-/** One API in a round. In a dry run, every field except `target` is null. */
+/** An API in a round. In a dry run, every field except `target` is null. */
 export interface Probed {
   readonly target: ProbeTarget
   readonly sign: HealthSignal | null
@@ -36,14 +36,14 @@ export interface Probed {
 export interface ProbeRound {
   readonly now: number
   readonly probed: ReadonlyArray<Probed>
-  /** APIs that are not being probed now, each with the reason and, if known, the time at which the wait ends. */
+  /** APIs that are not probed now. `until` is when the wait ends, in epoch milliseconds, if known. */
   readonly waiting: ReadonlyArray<{
     readonly provider: string
     readonly host: string
     readonly reason: string
     readonly until: number | null
   }>
-  /** The types of integrations whose API address is unknown, and each unusable `health_url`. */
+  /** Integrations whose API address is unknown. `health_url` is set if the URL is unusable. */
   readonly unknown: ReadonlyArray<{
     readonly integration_type: string
     readonly health_url: string | null
@@ -51,11 +51,10 @@ export interface ProbeRound {
 }
 
 /**
- * Runs one round of probes: sends one request to each accounting API that has been idle for at least 15 minutes and that the
- * database assigns to this engine. An API gets one request, regardless of how many tenants use it. If no probe is due, a round
- * costs one read.
+ * Sends one request to each accounting API that is idle for at least 15 minutes and that the database assigns to this engine. If
+ * no probe is due, a round costs one read.
  *
- * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a probe result, not an error.
+ * *Fails with* SupabaseError if the database does not answer. An API that does not answer is a result, not an error.
  */
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
@@ -92,7 +91,7 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
   return { now: claims.now, probed, waiting: claims.waiting, unknown } satisfies ProbeRound
 })
 
-/** Runs a round alongside a tick, for at most 10 s. Logs errors and never fails. Does nothing without a Prober. */
+/** Runs a round for at most 10 s. Logs errors and never fails. Does nothing without a Prober. */
 export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
   const prober = yield* Effect.serviceOption(Prober)
   if (prober._tag === "None") return
@@ -119,12 +118,12 @@ export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(fun
   Effect.catchAll(() => Effect.void)
 )
 
-/** The engine's id, or `probe` if an operator runs the round without an engine. */
+/** The engine's id, or `probe` if a command runs the round without an engine. */
 const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
   config._tag === "Some" ? config.value.engineId : "probe"
 )
 
-/** Counts the APIs of each provider by status, for /metrics. Omits hosts, because they may identify tenants. */
+/** Updates the number of APIs by provider and status. Hosts are not reported, because they might identify tenants. */
 const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
   for (const provider of new Set(health.map((one) => one.provider))) {
     for (const status of ApiHealth.fields.status.literals) {
@@ -169,7 +168,6 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the health signal for an unanswered probe. The database interprets the signal, which has no HTTP status. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

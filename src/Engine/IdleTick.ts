@@ -11,8 +11,8 @@ import { empty, toSummary } from "./SummaryBuilder.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
 /**
- * Returns how many runs and integrations a tick's first call fetches: one for each worker, and as many again in reserve, so that
- * the workers do not wait for the next claim.
+ * Returns the maximum number of runs and integrations that a tick's first call fetches. Each worker gets one, and the same number
+ * is kept in reserve, so that workers do not wait for the next claim.
  */
 export const firstFetch = (concurrency: number, limit: number): number =>
   Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1)
@@ -21,27 +21,24 @@ export interface IdleOptions {
   readonly tickId: string
   readonly scope: Scope
   readonly limit?: number | undefined
-  /** Whether the process sends alerts. */
   readonly alerts: boolean
-  /** Whether the process probes accounting APIs. */
   readonly probes: boolean
 }
 
 /**
- * The result of opening a tick. An idle tick is complete, and `areProbesDue` says whether a round of probes might send a request.
- * Any other tick continues with `attempt`.
+ * The result of opening a tick. `Idle`: the tick is complete; `areProbesDue` says whether a round of probes might send a request.
+ * `Busy`: the engine must continue with `attempt`.
  */
 export type FirstOpening =
   | { readonly _tag: "Idle"; readonly summary: Summary; readonly areProbesDue: boolean }
   | { readonly _tag: "Busy"; readonly attempt: FirstAttempt }
 
 /**
- * Opens a tick without loading the engine. When a timer starts a process for each tick, most of those processes find nothing due.
- * This file and its imports therefore evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks
- * the imports).
+ * Opens a tick without loading the engine. If a timer starts a process for each tick, most ticks find nothing due. This file and
+ * its imports therefore evaluate no schemas and load only what an idle tick needs (ADR 26; a test checks the imports).
  *
- * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would have nothing to do: nothing is due,
- * the schema version matches the engine's, the clocks agree, and there is no function to warm up and no alert to send.
+ * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if nothing is due, the schema versions match, the clocks
+ * agree, and there is no function to warm up and no alert to send.
  */
 export const openFirst = (
   options: IdleOptions
@@ -81,10 +78,7 @@ export const openFirst = (
     } as const
   })
 
-/**
- * Returns whether this answer leaves the engine nothing to do. Returns false for an unexpected value, so that the engine handles
- * it.
- */
+/** Returns false for an unexpected value, so that the engine handles it. */
 const isIdle = (
   answer: unknown,
   { answeredAt, askedAt }: FirstAttempt,
@@ -104,9 +98,7 @@ const isIdle = (
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
-/**
- * Returns whether a round of probes might send a request. Returns true if the answer cannot be read, so that the round decides.
- */
+/** Returns true for an unexpected value, so that the round decides. */
 const mayProbe = (answer: unknown): boolean => {
   const apis = Predicate.isRecord(answer) ? answer.apis : null
   if (!Predicate.isRecord(apis) || !Array.isArray(apis.sources) || !Array.isArray(apis.health)) {

@@ -11,14 +11,12 @@ import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
 /**
- * The maximum time between a run's start and its invocation, in milliseconds. An engine that was frozen for longer does not send
- * the invocation.
+ * The maximum time between a run's start and its invocation, in milliseconds. If the engine was frozen for longer, the invocation
+ * is not sent.
  */
 const SEND_WITHIN_MS = 20_000
 
-/**
- * The outcome of a run that was started too long ago to be invoked. Nothing was sent, and the run is started again immediately.
- */
+/** The outcome of a run that was started too long ago to be invoked. The run is started again immediately. */
 export const staleStart: Outcome = {
   _tag: "NotExecuted",
   httpStatus: null,
@@ -27,7 +25,7 @@ export const staleStart: Outcome = {
   retryAfterMs: 0
 }
 
-/** Runs `concurrency` workers. Each worker invokes one run after another until no more runs can arrive. */
+/** Runs `concurrency` workers. Each worker invokes one run after another. */
 export const runInvokeLoop = Effect.gen(function* () {
   const { concurrency } = yield* EngineConfig
   yield* Effect.forEach(Arr.range(1, concurrency), () => worker, { concurrency, discard: true })
@@ -53,7 +51,7 @@ const invoke = (ready: ReadyRun) =>
     return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
   })
 
-/** Makes the result for a started run whose invocation was not sent. */
+/** Returns the answer for a started run that was not invoked. */
 export const notSent = (ready: ReadyRun) =>
   Effect.gen(function* () {
     const at = yield* now
@@ -61,13 +59,13 @@ export const notSent = (ready: ReadyRun) =>
     return { ...ready, outcome: staleStart, sent: at, answered: at, span } satisfies AnsweredRun
   })
 
-/** Invokes a run's function once. Errors and defects become outcomes. */
+/** Errors and defects become outcomes. */
 const invokeOnce = (run: StartedRun, sent: Instants) =>
   Effect.gen(function* () {
     const invoker = yield* Invoker
     const { skewMs } = yield* TickFrame
     const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The function compares the deadline with its own clock, so the deadline uses the database's clock, not this machine's.
+    // The function compares the deadline with its own clock. The database's clock is more reliable than this machine's clock.
     const deadline = Math.round(sent.wall - skewMs + timeoutMs)
     return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
   }).pipe(

@@ -9,19 +9,15 @@ import { measuredPing, measuredTick, withCallMetrics } from "./EngineMetrics.ts"
 import { ping, pingEnd, pingStart, withinLimit } from "./Pings.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
-/**
- * The time limit for sending notifications, in milliseconds. It is shorter than NOTIFY_WITHIN_MS, to leave time for recording the
- * results.
- */
+/** The time limit for sending an alert, in milliseconds. The rest of NOTIFY_WITHIN_MS is for recording the results. */
 const SEND_WITHIN_MS = 7_000
 
 /**
- * Runs a tick and sends its notifications: pings the dead man's switch (`start` before the tick; `ok` or `fail` after it), and
- * sends one alert for each opened or closed incident, including alerts that earlier ticks could not send.
+ * Runs a tick and sends its notifications. Pings the dead man's switch: `start` before the tick, `ok` or `fail` after the tick.
+ * Sends one alert for each opened or closed incident, including alerts that earlier ticks could not send.
  *
- * *Guarantees*: never fails, like a tick. Notifications take at most 10 s after the tick's work and do not change the tick's
- * result. Notification errors are logged. The database keeps a failed alert, and a later tick retries it. An interrupted tick sends
- * no notification.
+ * *Guarantees*: never fails. Notifications take at most 10 s after the tick's work and do not change the tick's result.
+ * Notification errors are logged. A later tick retries a failed alert. An interrupted tick sends no notification.
  */
 export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(
   function* (options: TickOptions = {}) {

@@ -16,22 +16,21 @@ import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
 /**
- * Rejected outcomes are sent again after a pause. The first pause is FIRST_RETRY_MS, and each later pause is twice as long, up to
- * LONGEST_RETRY_MS.
+ * The first and the longest pause before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the
+ * previous one.
  */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
-/** An outcome that has not been recorded in the ledger yet. */
 interface Unrecorded {
   readonly answer: AnsweredRun
   readonly settlement: Settlement
 }
 
 /**
- * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that could
- * not be recorded is sent again with the same token until the run's lease ends. In the meantime, no runs are started. When the
- * lease ends, the outcome is dropped and the tick reports an error that names the run.
+ * Writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. If an outcome cannot be recorded, sends
+ * it again with the same token until the run's lease ends, and starts no runs in the meantime. When the lease ends, drops the
+ * outcome and reports an error that names the run.
  */
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -64,7 +63,7 @@ const recordAll = (first: ReadonlyArray<Unrecorded>) =>
 const jittered = (ms: number) =>
   Effect.map(Random.nextRange(0.8, 1.2), (factor) => Math.round(ms * factor))
 
-/** Sends outcomes once and reports those that were recorded. Returns the unrecorded outcomes whose leases have not ended. */
+/** Sends outcomes once. Returns the unrecorded outcomes whose leases have not ended. */
 const record = (batch: ReadonlyArray<Unrecorded>) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -92,7 +91,6 @@ const record = (batch: ReadonlyArray<Unrecorded>) =>
     return left
   })
 
-/** Returns whether the run still belongs to this engine. */
 const isLeased = ({ requested, run }: AnsweredRun, at: Instants) =>
   Effect.map(
     EngineConfig,
@@ -108,7 +106,7 @@ const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
     yield* span.end
   })
 
-/** Converts an outcome to the settlement that the database stores, including the accounting API's health signal. */
+/** Converts an outcome to a settlement, including the accounting API's health signal. */
 const unrecorded = (answer: AnsweredRun) =>
   Effect.gen(function* () {
     const { outcome, run } = answer
@@ -129,7 +127,7 @@ const unrecorded = (answer: AnsweredRun) =>
     return { answer, settlement }
   })
 
-/** Returns the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
+/** Returns the wait before the next attempt, in milliseconds; null if the run must not be retried. */
 const retryInMs = (attempt: number, outcome: Outcome) =>
   Effect.gen(function* () {
     if (outcome._tag !== "NotExecuted") return null

@@ -6,21 +6,20 @@ import { Ping, type PingSignal } from "../Services/Ping.ts"
 /** The time limit for all notifications after a tick, in milliseconds. */
 export const NOTIFY_WITHIN_MS = 10_000
 
-/** The fiber of a ping in progress. */
 export type StartedPing = Fiber.RuntimeFiber<void>
 
-/** Sends a tick's `start` ping in a separate fiber, because a slow ping must delay neither the tick nor the caller. */
+/** Sends a tick's `start` ping in a separate fiber, so that a slow ping does not delay the tick. */
 export const pingStart = (tickId: string): Effect.Effect<StartedPing, never, Ping> =>
   Effect.forkDaemon(ping("start", tickId, ""))
 
-/** Sends a tick's `ok` or `fail` ping once its `start` ping has been sent. */
+/** Waits for the tick's `start` ping, then sends the `ok` or `fail` ping. */
 export const pingEnd = (started: StartedPing, summary: Summary): Effect.Effect<void, never, Ping> =>
   Effect.zipRight(
     Fiber.await(started),
     ping(summary.ok ? "ok" : "fail", summary.tick_id, lineOf(summary))
   )
 
-/** Limits an effect's duration, even if the effect does not respond to interruption. */
+/** Limits an effect to NOTIFY_WITHIN_MS, even if the effect does not respond to interruption. */
 export const withinLimit = <A, R>(
   notifying: Effect.Effect<A, never, R>
 ): Effect.Effect<void, never, R> =>
@@ -50,7 +49,7 @@ export const ping = (
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Summarises the tick in one line, for the ping's body and the log of `serve`. */
+/** Summarises a tick in one line. */
 export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary

@@ -11,7 +11,7 @@ export interface ProbedApi {
   readonly urls: Set<string>
 }
 
-/** The facts about an API's health that determine whether a probe is due. Instants are epoch milliseconds. */
+/** The facts that determine whether a probe is due. Instants are epoch milliseconds. */
 export interface HealthFacts {
   readonly provider: string
   readonly host: string
@@ -30,7 +30,7 @@ export const keyOf = ({
   readonly host: string
 }): string => `${provider}/${host}`
 
-/** Groups integrations by API. One group holds all integrations of one vendor, or all integrations with the same health_url. */
+/** Groups integrations by API: all integrations of one vendor, or all integrations with the same `health_url`. */
 export const gather = (
   sources: ReadonlyArray<Parameters<typeof probeOf>[0]>
 ): Map<string, ProbedApi> => {
@@ -46,7 +46,7 @@ export const gather = (
   return apis
 }
 
-/** Returns the APIs that may be due for a probe, or all APIs if an operator requested the round. */
+/** Returns the APIs that might be due for a probe, or all APIs if an operator requested the round. */
 export const candidatesOf = (
   sources: ReadonlyArray<Parameters<typeof probeOf>[0]>,
   health: ReadonlyArray<HealthFacts>,
@@ -59,7 +59,7 @@ export const candidatesOf = (
     .slice(0, MAX_APIS)
 }
 
-/** Returns false if the database would certainly reject the claim for this probe. The database makes the final decision. */
+/** Returns false if the database would certainly reject the claim for this probe. */
 const mayBeDue = (health: HealthFacts | undefined, now: number): boolean => {
   if (health === undefined) return true
   const isLater = (at: number | null) => at !== null && at > now

@@ -7,47 +7,39 @@ import type { Instants } from "./ClockReading.ts"
 import type { RunSpan } from "./RunSpans.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
-/**
- * A batch of at least this many runs does not wait for more runs, because the fixed cost of a database call is about the same as
- * the cost of ten runs.
- */
+/** A batch of at least this many runs is sent immediately. One database call costs about as much as ten runs. */
 const WORTH_A_CALL = 20
-/** The maximum time that a batch spends collecting runs, in milliseconds. */
+/** The maximum time to collect a batch, in milliseconds. */
 const MAX_COLLECT_MS = 20
-/** The maximum number of started runs waiting for a worker. */
 const MAX_AHEAD = 50
-/** The started runs waiting for a worker should be enough to keep all workers busy for this long, in milliseconds. */
+/** The time for which started runs should keep all workers busy, in milliseconds. */
 const AHEAD_MS = 40
 /**
- * The duration of an invocation, in milliseconds, above which the engine keeps fewer started runs waiting for a worker,
- * eventually none, because an early start then saves only a negligible share of the time.
+ * If an invocation takes longer than this, in milliseconds, fewer started runs wait for a worker. An early start then saves only
+ * a negligible share of the time.
  */
 const AHEAD_BELOW_MS = 500
-/** The next run is claimed this many milliseconds before a worker becomes free. */
+/** The next run is claimed this long before a worker becomes free, in milliseconds. */
 const CLAIM_AHEAD_MS = 1_000
-/** The weight of the newest measurement in a moving average. */
+/** The weight of the newest value in a moving average. */
 const NEWEST = 0.1
 
-/** A run that has been claimed but not started. */
 export interface ClaimedRun {
   readonly run: Run
-  /** True if another engine claimed the run but never started it. */
+  /** Whether another engine claimed the run but never started it. */
   readonly rescued: boolean
-  /** True if the integration has more due slots. The next slot is claimed once this run has ended. */
+  /** Whether the integration has more due slots. The next slot is claimed after this run. */
   readonly more: boolean
-  /** The result of the tick's first request to the function; null until the function is warmed up. */
+  /** The tick's first contact with the function; null until the function is warmed up. */
   readonly contact: FirstContact | null
 }
 
-/** A run whose start is committed but that no worker has taken yet. */
 export interface ReadyRun {
   readonly claimed: ClaimedRun
   readonly run: StartedRun
-  /** When the run's start was requested. */
   readonly requested: Instants
 }
 
-/** A run whose invocation has ended but whose outcome has not been recorded yet. */
 export interface AnsweredRun extends ReadyRun {
   readonly outcome: Outcome
   readonly sent: Instants
@@ -55,33 +47,28 @@ export interface AnsweredRun extends ReadyRun {
   readonly span: RunSpan
 }
 
-/** A tick's runs and the places that they hold. Immutable: functions such as `withClaimed` return a new state. */
+/** A tick's runs and permits. Immutable. */
 export interface QueueState {
-  /** The claimed runs. Each run holds a place here from its start until its function answers. */
+  /** A claimed run has a permit here from its start until its function answers. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
-  /** The started runs. Each run holds a place here while its function is invoked. */
+  /** A started run has a permit here while its function is invoked. */
   readonly started: FairShare.FairShare<ReadyRun>
   readonly answered: ReadonlyArray<AnsweredRun>
-  /** Finished runs whose integration has more due slots. */
+  /** Finished runs of integrations with more due slots. */
   readonly followed: ReadonlyArray<Run>
-  /** The ids of claimed runs that this tick will not start. */
+  /** The ids of claimed runs that this tick will not start. The runs are released. */
   readonly unused: ReadonlyArray<string>
-  /**
-   * The number of runs that will return to the queue later in this tick, because their function is being warmed up or their start
-   * will be retried.
-   */
+  /** The number of runs that will return to the queue, after a warm-up or before a retry of the start. */
   readonly deferred: number
-  /** The number of outcomes that have not been recorded yet. */
   readonly unrecorded: number
-  /** The current limit on started runs waiting for a worker; at most MAX_AHEAD. */
+  /** The current limit on started runs that wait for a worker; at most MAX_AHEAD. */
   readonly ahead: number
   /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
-  /** True while the database rejects outcomes. No runs are started during this time. */
+  /** Whether the database is rejecting outcomes. No runs are started in the meantime. */
   readonly isBlocked: boolean
-  /** True once the tick has stopped starting runs, because it was interrupted or its time is up. */
+  /** Whether the tick has stopped starting runs, because it was interrupted or its time is up. */
   readonly isStopped: boolean
-  /** Each of the next three fields is true once its loop has ended. */
   readonly isClaimingOver: boolean
   readonly isStartingOver: boolean
   readonly isInvokingOver: boolean
@@ -89,15 +76,13 @@ export interface QueueState {
 
 export interface Demand {
   readonly waiting: number
-  /** The target number of waiting claimed runs: as many as the workers take in one second. */
+  /** The target number of waiting runs: as many as the workers take in one second. */
   readonly wanted: number
-  /** True when none of this tick's runs are in progress. */
+  /** Whether none of this tick's runs are in progress. */
   readonly isIdle: boolean
-  /** Organisations that already have enough waiting runs to keep all workers busy. */
+  /** Organisations with enough waiting runs to keep all workers busy. */
   readonly busyOrgs: () => ReadonlyArray<string>
-  /** Organisations with a waiting run. */
   readonly waitingOrgs: () => ReadonlyArray<string>
-  /** Organisations with a run in progress. */
   readonly openOrgs: () => ReadonlyArray<string>
 }
 
@@ -118,7 +103,7 @@ export const initial: QueueState = {
   isInvokingOver: false
 }
 
-/** Runs triggered by an operator, and retries of those runs, use the lane for runs that are due now. */
+/** Runs that an operator triggers, and their retries, have the priority of runs that are due now. */
 const laneOf = ({ trigger }: Run): FairShare.Lane =>
   trigger === "backfill" ? 2 : trigger === "catch_up" ? 1 : 0
 
@@ -141,18 +126,15 @@ export const freed = (now: QueueState, { run }: ClaimedRun): QueueState => ({
 export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> =>
   runs.flatMap(({ more, run }) => (more ? [run] : []))
 
-/**
- * The items for a loop to take, and the state without them. `None` means that no items are available yet; an empty array means
- * that no more items can arrive.
- */
+/** The items for a loop, and the state without them. `None`: no items yet. Empty array: no more items can arrive. */
 type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 
 const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
 /**
- * Returns how long the start loop may collect runs before its next call, in milliseconds: half as long as the started runs will
- * keep the workers busy. None if no run can be started yet.
+ * Returns how long to collect runs for the next start call, in milliseconds: half as long as the started runs will keep the
+ * workers busy. None if no run can be started yet.
  */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now
@@ -163,10 +145,7 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
   return Option.some(Math.min((started.waiting * runMs) / concurrency / 2, MAX_COLLECT_MS))
 }
 
-/**
- * Returns how long the record loop may collect outcomes before its next call, in milliseconds; 0 for the last outcomes. None if
- * there are no outcomes yet.
- */
+/** Returns how long to collect outcomes for the next call, in milliseconds. None if there are no outcomes yet. */
 export const recordDelay = (now: QueueState): Option.Option<number> => {
   const { answered, claimed, isInvokingOver, started } = now
   if (answered.length === 0 && !isInvokingOver) return Option.none()

@@ -23,59 +23,54 @@ import {
 } from "./QueueState.ts"
 
 /**
- * Holds one tick's runs as they pass between its loops (claim, start, invoke, record), and the places that limit the number of
- * runs in progress.
+ * The queues between one tick's loops (claim, start, invoke, record). Permits limit the number of runs in progress.
  *
- * *Guarantees*: organisations get places by the rule in Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
- * the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50
- * started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. While invocations take longer than
- * 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
+ * *Guarantees*: Domain/FairShare decides which organisation gets the next permit. At most `concurrency` runs are invoked
+ * concurrently. If the project has several organisations, one organisation has at most `concurrency - 1` of the invoked runs. At
+ * most 50 started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. If invocations take longer
+ * than 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
   {
-    /** Queues claimed runs behind the waiting runs of the same organisation. */
+    /** Queues claimed runs after the waiting runs of the same organisation. */
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Waits until a run can be started, and returns how long to collect more runs for the same call, in milliseconds. */
+    /** Waits until a run can be started. Returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
     /**
-     * Waits until at least one run can be started, and takes the next runs, giving each one a place. Returns an empty array when
-     * this tick will not start any more runs.
+     * Waits until a run can be started. Takes the next runs and gives each run a permit. Returns an empty array if this tick will
+     * not start any more runs.
      */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
-    /** Frees the place of a run that `offerDeferred` will return to the queue later in this tick. */
+    /** Releases the permit of a run until `offerDeferred` returns the run to the queue. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
-    /** Frees the place of a run that this tick will not invoke. If `unused` is true, the run is released later. */
+    /** Releases the permit of a run that this tick will not invoke. If `unused` is true, `takeUnused` returns the run's id. */
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
-    /** Frees the place of a run whose start was reverted, and requeues the run behind the waiting runs of its organisation. */
+    /** Releases the permit of a run whose start was reverted, and requeues the run after the waiting runs of its organisation. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
-    /** Removes and returns the started runs that match `isOut` and that no worker has taken. */
+    /** Takes the started runs that match `isOut` and that no worker has taken. */
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Waits until a run can be invoked, and takes it. Returns an empty array when this tick will not invoke any more runs. */
+    /** Waits until a run can be invoked, and takes the run. Returns an empty array if this tick will not invoke any more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Frees the places of a run whose invocation has ended, and queues the outcome for recording. */
+    /** Releases the permits of a run whose invocation has ended, and queues its outcome. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
-    /** Waits for an outcome, and returns how long to collect more outcomes for the same call, in milliseconds. */
+    /** Waits for an outcome. Returns how long to collect more outcomes for the same call, in milliseconds. */
     readonly answered: Effect.Effect<number>
-    /**
-     * Waits for at least one outcome, and takes all outcomes that have arrived. Returns an empty array when no more outcomes can
-     * arrive.
-     */
+    /** Waits for an outcome, and takes all outcomes. Returns an empty array if no more outcomes can arrive. */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
-    /** Takes the outcomes that have arrived since the last call, without waiting. */
+    /** Takes all outcomes without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
-    /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Blocks (`true`) or unblocks (`false`) starts. Starts are blocked while outcomes cannot be recorded. */
+    /** Starts are blocked while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
-    /** Takes the runs that have ended since the last call and whose integration has more due slots. */
+    /** Takes the runs that have ended and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
-    /** Waits until `demand` changes or `wakeClaiming` is called. Used only by the claim loop. */
+    /** Waits until `demand` changes or `wakeClaiming` is called. Supports one waiting fiber. */
     readonly changed: Effect.Effect<void>
     readonly wakeClaiming: Effect.Effect<unknown>
     readonly endClaiming: Effect.Effect<void>
@@ -83,7 +78,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly endInvoking: Effect.Effect<void>
     readonly stop: Effect.Effect<void>
     readonly isStopped: Effect.Effect<boolean>
-    /** Removes claimed runs that this tick will not start (if `all` is true, every waiting run) and returns their ids. */
+    /** Takes the ids of claimed runs that this tick will not start. If `all` is true, takes every waiting run. */
     readonly takeUnused: (all: boolean) => Effect.Effect<ReadonlyArray<string>>
   }
 >() {}
@@ -93,12 +88,11 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const { concurrency } = yield* EngineConfig
     const mostOfOne = hasSeveralOrganisations ? Math.max(concurrency - 1, 1) : concurrency
     const state = yield* Ref.make(initial)
-    // Each queue holds at most one signal, because a loop that wakes up re-reads the whole state.
+    // One signal is enough, because a loop that wakes up reads the whole state.
     const claimSignal = yield* Queue.sliding<void>(1)
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)
     const recordSignal = yield* Queue.sliding<void>(1)
-    /** Changes the state and signals the loops that may now have work. */
     const update = (
       change: (state: QueueState) => QueueState,
       wakes: ReadonlyArray<Queue.Enqueue<void>>
@@ -106,7 +100,6 @@ export const make = (hasSeveralOrganisations: boolean) =>
       Effect.map(Ref.update(state, change), () => {
         for (const one of wakes) one.unsafeOffer(undefined)
       })
-    /** Waits until `pick` selects items, and takes these items. */
     const take = <A>(
       wakeUp: Queue.Dequeue<void>,
       pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]

@@ -5,11 +5,11 @@ import type { RunReport, Summary } from "../Domain/Summary.ts"
 import { annotateTraced, underSpan, whileTraced } from "../Domain/Tracing.ts"
 import type { Ledger, Work } from "../Services/Ledger.ts"
 
-/** The maximum number of schedules that a tick remembers. Beyond this number, run spans omit the schedule. */
+/** The maximum number of schedules to remember. The spans of other runs omit the schedule. */
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {
-  /** Runs the effect with this span as the parent of the effect's spans. */
+  /** Makes this span the parent of the effect's spans. */
   readonly inside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly end: Effect.Effect<void>
 }
@@ -17,8 +17,8 @@ export interface RunSpan {
 const untraced: RunSpan = { inside: (effect) => effect, end: Effect.void }
 
 /**
- * Starts a run's span. The span is the root of its own trace and is linked to the tick. If all runs of a tick shared one trace,
- * the trace could be huge, and the platform throttles functions by trace.
+ * Starts a run's span as the root of its own trace, linked to the tick. One trace for all runs of a tick could be huge, and the
+ * platform throttles functions by trace.
  * *Source*: https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/
  */
 export const runSpan = (run: Run): Effect.Effect<RunSpan> =>
@@ -50,10 +50,10 @@ const attributesOf = (run: Run) => ({
   "sync.trigger": run.trigger
 })
 
-/** The schedules of due integrations, by integration id. */
+/** Cron schedules by integration id. */
 export type Schedules = Map<string, string>
 
-/** Wraps a ledger so that every schedule it reads is also stored in `schedules`. */
+/** Wraps a ledger to store every schedule that it reads. */
 export const remembering =
   (schedules: Schedules) =>
   (ledger: Ledger["Type"]): Ledger["Type"] => {
@@ -70,7 +70,7 @@ export const remembering =
     }
   }
 
-/** Records a run's outcome on its span, but only as codes, because the function's own text may quote secrets. */
+/** Records only codes, because the function's own text might contain secrets. */
 export const annotateRun = (run: RunReport, schedules: Schedules): Effect.Effect<void> => {
   const schedule = schedules.get(run.integration_id)
   return annotateTraced(() => ({

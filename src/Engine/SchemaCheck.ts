@@ -9,9 +9,8 @@ import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Checks whether this engine is compatible with a database whose newest migration is `version`. If the schema is newer than this
- * engine's, makes one more call to ask the database whether it still supports this engine. *Fails with* SchemaMismatch if the
- * engine and the database are incompatible.
+ * Checks that this engine supports a database whose newest migration is `version`. If the database is newer, asks it whether it
+ * still supports this engine. *Fails with* SchemaMismatch if the two are incompatible.
  */
 export const checkSchema = (
   version: string
@@ -33,8 +32,8 @@ export const checkSchema = (
   })
 
 /**
- * Makes the error for a tick that could not be opened. If the Data API does not know a function, asks the database for its schema
- * version, because the function may exist even though the Data API has not reloaded the schema.
+ * Returns the error for a tick that could not be opened. If the Data API does not know a function, reads the schema version: the
+ * function might exist, but the Data API has not reloaded the schema.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

@@ -13,21 +13,17 @@ import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { Functions } from "./WarmUp.ts"
 
-/** How long a start may wait for a worker before it is reverted, in milliseconds. */
+/** The maximum time that a started run waits for a worker, in milliseconds. The start is then reverted. */
 const STALE_AFTER_MS = 10_000
 
-/** The reasons why a run waits for its accounting API. The wait may outlast the tick. */
+/** Reasons to wait for the accounting API. The wait can be longer than the tick. */
 const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
 
-/** A claimed run whose function has already been contacted in this tick. */
 interface WarmRun extends ClaimedRun {
   readonly contact: FirstContact
 }
 
-/**
- * The start loop: gives places to claimed runs and starts them (pending -> running), one batch per call. Ends when no more runs can
- * arrive.
- */
+/** Starts claimed runs (pending -> running), one batch per call, as permits become available. */
 export const runStartLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
   const functions = yield* Functions
@@ -50,7 +46,6 @@ export const runStartLoop = Effect.gen(function* () {
   }
 }).pipe(Effect.scoped, Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endStarting)))
 
-/** Makes the tick's first contact with the function, then returns the run to the queue. */
 const warmUp = (claimed: ClaimedRun) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -87,7 +82,7 @@ const startBatch = (runs: ReadonlyArray<WarmRun>, deferred: FiberSet.FiberSet<vo
     if (ready.length > 0) yield* queue.offerStarted(ready)
   })
 
-/** Defers a run if its start may be retried within this tick; otherwise skips the run. */
+/** Defers a run if its start can be retried within this tick; otherwise skips the run. */
 const notStarted = (
   claimed: ClaimedRun,
   answer: Exclude<Start, { readonly _tag: "Started" }>,
@@ -107,7 +102,7 @@ const notStarted = (
     const { reason, retryInMs } = answer
     const isInTime = !OF_THE_API.has(reason) || wall + (retryInMs ?? 0) <= deferUntil
     if (retryInMs === null || !isInTime) return yield* skip(claimed, answer, false)
-    // The run waits in the ledger, where any engine may start it, so the run is not lost if this engine dies.
+    // The run stays pending, so another engine can start it if this engine dies.
     yield* Effect.logDebug(`Run ${claimed.run.run_id} is deferred for ${retryInMs} ms (${reason})`)
     yield* queue.defer(claimed)
     yield* FiberSet.run(deferred, Effect.delay(queue.offerDeferred(claimed), retryInMs))
@@ -120,7 +115,6 @@ const reject = (claimed: ClaimedRun, detail: string | undefined) =>
     yield* skip(claimed, { reason: "rejected", detail }, false)
   })
 
-/** Counts a run that this tick does not invoke, and frees its place. */
 const skip = (
   claimed: ClaimedRun,
   why: { readonly reason: string; readonly detail?: string | undefined },
@@ -137,7 +131,7 @@ const skip = (
     yield* queue.leave(claimed, isUnused)
   })
 
-/** Reverts the starts of runs that no worker has taken. A run whose start cannot be reverted gets the outcome `staleStart`. */
+/** A run whose start cannot be reverted gets the outcome `staleStart`. */
 const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -155,18 +149,18 @@ const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
     }
   })
 
-/** Reverts starts that have waited too long for a worker: a run whose start is old must not be invoked. */
+/** Reverts old starts that no worker has taken. */
 export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )
 
-/** Reverts the starts of uninvoked runs and releases all waiting runs, so that any engine may start them immediately. */
+/** Reverts the starts of uninvoked runs and releases all waiting runs, so that any engine can start them immediately. */
 export const revertAll = Effect.gen(function* () {
   yield* revertUninvoked(() => true)
   yield* releaseUnused(true)
 }).pipe(Effect.uninterruptible)
 
-/** Releases claimed runs that this tick will not start, including every waiting run if `all` is true. */
+/** Releases claimed runs that this tick will not start. If `all` is true, releases every waiting run. */
 export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
 
 const release = Effect.fnUntraced(function* (all: boolean) {

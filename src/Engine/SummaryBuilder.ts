@@ -5,18 +5,15 @@ import type { SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
 import type { Run, RunStatus } from "../Domain/Run.ts"
 import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summary.ts"
 
-/**
- * The maximum number of runs, and of skips, in a summary. Further runs and skips are only counted, and `runs_truncated` is true.
- */
+/** The maximum number of runs, and of skips, in a summary. If there are more, `runs_truncated` is true. */
 const MAX_LISTED = 1000
 
-/** The codes of errors that concern a single integration. A tick whose errors all have these codes is still ok. */
+/** Errors that concern a single integration. A tick with only these errors is ok. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
   "ROW_REJECTED",
   "ROW_UNREADABLE",
   "SCHEDULE_INVALID"
 ])
-/** The maximum number of errors in a summary; further errors are omitted. */
 const MAX_ERRORS = 100
 
 export type Event =
@@ -33,13 +30,10 @@ export interface TickFacts {
   readonly finishedAt: number
 }
 
-/**
- * A tick's events so far. Counts every event, and keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that
- * memory is bounded regardless of how much work is due.
- */
+/** A tick's counts and events. Keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that memory is bounded. */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick itself succeeded, taking into account all errors, including unlisted ones. */
+  /** Whether the tick succeeded. Unlisted errors count, too. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -104,7 +98,7 @@ export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
 }
 
 const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): SummaryBuilder => {
-  // A backfill's slots are in the past by design, so its runs are not late.
+  // A backfill's slots are in the past, so its runs are not late.
   const driftMs = run.trigger === "backfill" ? 0 : (run.drift_ms ?? 0)
   return {
     ...builder,
@@ -119,7 +113,7 @@ const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): Summ
   }
 }
 
-/** Builds the summary, with failures first. */
+/** Lists failures first. */
 export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary => {
   const { completed, failed, skipped, triggered } = builder
   const runs = Object.values(builder.runs)
@@ -149,7 +143,7 @@ export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary =>
   }
 }
 
-/** Converts a failed database call to a tick error: a plain sentence, a fix, and the call itself in `detail`. */
+/** Converts a failed database call to a tick error. `detail` contains the call. */
 export const tickError = (error: SupabaseError): TickError & { readonly code: CommandCode } => {
   if (isReadOnly(error)) return knownError("DATABASE_READ_ONLY", error)
   const [code, hint] = advice[error.reason]
@@ -162,17 +156,14 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
   }
 }
 
-/**
- * Builds a sentence that says what failed and, if the reason would help an operator, why. For a missing function, the reason is
- * only the function's signature and is omitted.
- */
+/** Describes what failed and, if an operator can use the reason, why. Omits the signature of a missing function. */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
   code: CommandCode
 ): string => {
   const { what } = commandCodes[code]
   if (own === "42501") return `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}`
-  // A direct connection uses neither a key nor an API, so the sentence mentions only the database.
+  // A direct connection uses no key and no API, so the sentence mentions only the database.
   const isDirect = hint !== undefined
   if (reason === "Missing" && !isDirect) return what
   return `${isDirect ? (DIRECT.get(code) ?? what) : what}: ${detail}`
@@ -184,7 +175,6 @@ const DIRECT: ReadonlyMap<CommandCode, string> = new Map([
   ["SUPABASE_UNREACHABLE", "The database does not answer"]
 ])
 
-/** Converts a mismatch between the binary and the database to a tick error. */
 export const mismatchError = (error: SchemaMismatch): TickError => {
   const code = error.reason === "DatabaseTooOld" ? "SCHEMA_TOO_OLD" : "ENGINE_TOO_OLD"
   return {
@@ -194,11 +184,10 @@ export const mismatchError = (error: SchemaMismatch): TickError => {
   }
 }
 
-/** Makes the error for a function that exists in the database but is unknown to the Data API. */
+/** Returns the error for a function that exists in the database but is unknown to the Data API. */
 export const staleError = (error: SupabaseError): TickError =>
   knownError("SCHEMA_CACHE_STALE", error)
 
-/** Makes an error whose message and hint depend only on its code. */
 const knownError = (code: CommandCode, error: SupabaseError) => ({
   code,
   message: commandCodes[code].what,
@@ -206,7 +195,7 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
   detail: error.message
 })
 
-/** The fix for each error whose own code (SQLSTATE or PostgREST) is more specific than its reason. */
+/** Fixes for errors whose SQLSTATE or PostgREST code is more specific than their reason. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",
@@ -223,10 +212,9 @@ const adviceByCode: ReadonlyMap<string, string> = new Map([
   ["Missing PGRST106", "Expose schema public again (Dashboard: Project Settings, Data API)."]
 ])
 
-/** The maximum number of runs that one error names. */
 const MAX_NAMED = 20
 
-/** Makes the error for outcomes that the database did not accept before the leases ended. */
+/** Returns the error for outcomes that were not recorded before the leases ended. */
 export const unrecordedError = (
   lost: ReadonlyArray<{ readonly run: Run; readonly error: SupabaseError }>
 ): TickError => {
@@ -239,17 +227,13 @@ export const unrecordedError = (
   }
 }
 
-/** Makes the error for a run that the database rejects, with the database's reason. Other runs are not affected. */
 export const rejectedError = (integrationId: string, detail: string | undefined): TickError => ({
   code: "ROW_REJECTED",
   message: `The database rejects the run of integration ${integrationId}: ${detail ?? "no reason given"}`,
   hint: commandCodes.ROW_REJECTED.fix
 })
 
-/**
- * Makes the error for an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded. Other integrations are
- * not affected.
- */
+/** Returns the error for an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded. */
 export const unreadableError = (row: {
   readonly id: string
   readonly detail: string
@@ -259,7 +243,7 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/** The command code for each reason a call can fail and, where possible, a more specific fix than the command code's own. */
+/** The command code for each reason and, if possible, a more specific fix. */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [

@@ -3,27 +3,27 @@ import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { FirstAttempt, Scope } from "../Services/Ledger.ts"
 import type { StartedPing } from "./Pings.ts"
 
-/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show these events. */
+/** An event during a tick, for `-o jsonl` and the progress line. */
 export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
-/** The maximum number of runs in one database call. Also the maximum number of outcomes waiting to be recorded. */
+/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
 export const MAX_BATCH = 100
 
 export interface TickOptions {
-  /** The tick's id, a UUID; generated if absent. */
+  /** A UUID; generated if absent. */
   readonly tickId?: string | undefined
   readonly scope?: Scope
   /** The maximum number of runs to start; unlimited if absent. */
   readonly limit?: number | undefined
-  /** How long the tick may claim and invoke runs, in milliseconds. The next tick handles any remaining work. */
+  /** The maximum time to claim and invoke runs, in milliseconds. */
   readonly budgetMs?: number | undefined
-  /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
+  /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
-  /** An earlier attempt to open this tick, made before the engine was loaded (./IdleTick.ts). */
+  /** An attempt to open this tick before the engine was loaded (./IdleTick.ts). */
   readonly firstAttempt?: FirstAttempt
-  /** This tick's `start` ping, if it is already being sent. */
+  /** This tick's `start` ping, if it has already been started. */
   readonly startedPing?: StartedPing
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
@@ -33,18 +33,16 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
   TickFrame,
   {
     readonly scope: Scope
-    /** The maximum number of runs to start. */
     readonly limit: number
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**
-     * When the tick stops claiming runs. If runs are in progress at that time, the tick waits for them and meanwhile claims runs
-     * only for organisations without a run in progress, so that a slow organisation does not delay other organisations.
+     * When the tick stops claiming runs. If runs are still in progress, the tick waits for them. In the meantime, it claims runs
+     * only for organisations without a run in progress, so that a slow organisation does not delay others.
      */
     readonly claimUntil: number
-    /** When the tick stops invoking runs. */
     readonly sendUntil: number
-    /** A deferred run stays in this tick if it can start before this instant. */
+    /** The latest start of a deferred run that stays in this tick. */
     readonly deferUntil: number
   }
 >() {}

@@ -6,36 +6,26 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** After this many consecutive failures to reach a function, its remaining runs wait for the next tick. */
+/** After this many consecutive failures to reach a function, its other runs wait for the next tick. */
 const MAX_UNREACHED = 10
-/** A first contact slower than this, in milliseconds, is treated as a cold start, unless the function itself reports otherwise. */
+/** A first contact slower than this, in milliseconds, is a cold start, unless the function reports otherwise. */
 const COLD_AFTER_MS = 1_000
-/** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
 
-/** The contact to record for a run without a first contact of its own. */
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
-/**
- * Returns whether a first contact was a cold start. Uses the function's own report or, if there is none, the contact's duration or
- * failure.
- */
+/** Uses the function's own report or, if there is none, the contact's duration or failure. */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
-/**
- * Tracks, by name, which functions this tick has warmed up and which ones are not answering. A null name is the default function.
- */
+/** Tracks which functions this tick has warmed up and which ones do not respond. The name is null for the default function. */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
     readonly isAvailable: (name: string | null) => boolean
-    /** Uses an invocation's outcome to record whether the function was reached. */
+    /** Records whether an invocation reached the function. */
     readonly observe: (name: string | null, outcome: Outcome) => void
-    /**
-     * Warms up the function before its first invocation in the tick. Returns the contact to record with the run that caused the
-     * warm-up.
-     */
+    /** Warms up the function before its first invocation in the tick. Returns the contact to record with the run. */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
     readonly prewarm: (name: string | null) => Effect.Effect<void>
   }
@@ -75,8 +65,8 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact. From these records, the database determines whether a function is worth warming up. If not, the
- * recorder logs the verdict, and the function is not warmed up until the next measurement.
+ * Records each first contact. The database then decides whether warming up the function has a benefit. If not, warm-ups stop
+ * until the next measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase
@@ -106,7 +96,7 @@ const makeRecorder = Effect.gen(function* () {
       )
 })
 
-/** Warms up the functions for future slots, each once per tick. Starts no sync, and never fails. */
+/** Warms up functions for future slots, each function once per tick. Starts no sync, and never fails. */
 export const prewarm = (names: ReadonlyArray<string | null>) =>
   Effect.flatMap(Functions, (functions) =>
     Effect.forEach(names, functions.prewarm, { concurrency: WARM_UP_CONCURRENCY, discard: true })

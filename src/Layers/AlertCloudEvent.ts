@@ -3,7 +3,7 @@ import { linesOf, summaryOf, textOf } from "../Domain/AlertText.ts"
 import { format } from "../Domain/Instant.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 
-/** Makes the `data` of an incident's event. Instants are ISO 8601 strings in UTC, and durations are in milliseconds. */
+/** Instants are ISO 8601 strings in UTC, and durations are in milliseconds. */
 const dataOf = (alert: Alert) => {
   const { integration, run } = alert
   const { facts: _, ...words } = textOf(alert)
@@ -36,16 +36,16 @@ const dataOf = (alert: Alert) => {
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
 /**
- * Returns a transition's id, which is the same for every delivery attempt. The id contains no full stop, because a full stop
- * separates the parts of the signed text.
+ * Returns an id that is the same for every delivery attempt. It contains no full stop, because a full stop separates the parts of
+ * the signed text.
  */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 
 /**
  * Formats a message as one CloudEvents 1.0 event in structured mode. The type is `dev.sync-scheduler.incident.opened.v1`,
- * `dev.sync-scheduler.incident.resolved.v1`, or `dev.sync-scheduler.incidents.v1` for a summary. A summary's id is a digest of its
- * incidents and of the numbers of opened and closed incidents. `source` names the project.
+ * `dev.sync-scheduler.incident.resolved.v1`, or `dev.sync-scheduler.incidents.v1` for a summary. A summary's id is a digest of
+ * its incidents and counts.
  *
  * *Source*: CloudEvents 1.0.2, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
  */
@@ -83,7 +83,7 @@ export const cloudEventOf = async (message: AlertMessage, source: string) => {
   }
 }
 
-/** Returns the first half of a SHA-256 hash in hexadecimal. Half a hash is enough to distinguish two sets of incidents. */
+/** Returns the first half of a SHA-256 hash in hexadecimal. */
 const digest = async (text: string): Promise<string> => {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
   return Array.from(new Uint8Array(bytes, 0, 16), (byte) =>

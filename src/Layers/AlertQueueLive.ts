@@ -4,13 +4,10 @@ import * as Rpc from "../Database/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of incidents that one tick sends. The next tick sends the remaining incidents. */
+/** The maximum number of incidents that one tick sends. */
 const TAKE_AT_MOST = 5_000
 
-/**
- * Implements the queue with `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried, because the next tick makes the
- * same calls.
- */
+/** Does not retry calls, because the next tick makes the same calls. */
 export const layer: Layer.Layer<AlertQueue, never, Supabase | EngineConfig> = Layer.effect(
   AlertQueue,
   Effect.gen(function* () {

@@ -2,8 +2,8 @@ import type { AlertMessage } from "../Domain/Alert.ts"
 import { summaryOf, textOf } from "../Domain/AlertText.ts"
 
 /**
- * Formats a message for Slack's incoming webhooks: a headline, the facts, the reason, and the next step. Slack shows `text` in
- * notifications. Text from an alert cannot mention a user or become a link.
+ * Formats a message for Slack's incoming webhooks. Slack shows `text` in notifications. Text from an alert cannot mention a user
+ * or become a link.
  *
  * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: 150 characters in a header, 3,000 in a section, 2,000 in a
  * field; 10 fields).
@@ -29,8 +29,8 @@ const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
 /**
- * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Truncates long text, but never
- * in the middle of an escape sequence.
+ * Escapes Slack's control characters, because `<!channel>` would notify the whole channel. Never truncates text within an escape
+ * sequence.
  */
 const escaped = (text: string, most: number): string => {
   const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")

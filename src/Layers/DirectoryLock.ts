@@ -5,12 +5,12 @@ import { Effect, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes that use the
- * same directory would silently lose rows.
+ * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes in the same
+ * directory would silently lose rows.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases the lock when its holder dies, so the
- * lock cannot become stale. Containers that share a volume see each other's lock. *Fails with* SupabaseError (`Rejected`, `locked`)
- * if another process holds the lock; the error names that process.
+ * The lock is SQLite's reserved lock on `<directory>.lock`, which the operating system releases when the process dies. Containers
+ * that share a volume see each other's lock.
+ * *Fails with* SupabaseError (`Rejected`, `locked`) if another process has the lock; the error names the process.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
   Effect.acquireRelease(
@@ -29,7 +29,7 @@ const take = (directory: string): Database => {
     lock.run("delete from holder")
     lock.run("insert into holder values (?)", [process.pid])
     lock.run("commit")
-    // This statement takes the lock. A process that does not get the lock can still read the holder's process id from the file.
+    // Takes the lock. Other processes can still read this process's id from the file.
     lock.run("begin immediate")
     return lock
   } catch (error) {

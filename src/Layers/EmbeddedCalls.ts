@@ -10,13 +10,12 @@ export type EmbeddedFailure = Pick<SupabaseError, "reason" | "code" | "detail">
 
 export const ResultRows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
-/** Runs one statement in the embedded database, which may belong to another process. */
+/** Runs one statement in the embedded database, which can belong to another process. */
 export type RunStatement = (
   sql: string,
   parameters: ReadonlyArray<unknown>
 ) => Effect.Effect<typeof ResultRows.Type, EmbeddedFailure>
 
-/** Makes the Supabase and EmbeddedDatabase services from a function that runs statements. */
 export const servicesOver = (run: RunStatement): Context.Context<Supabase | EmbeddedDatabase> => {
   const supabase = Supabase.of({
     call: (rpc, args) =>

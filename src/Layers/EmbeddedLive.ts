@@ -11,21 +11,18 @@ import { startPglite } from "./EmbeddedAssets.ts"
 import { type EmbeddedFailure, failedAt, ResultRows, servicesOver } from "./EmbeddedCalls.ts"
 import { applyMigrations } from "./EmbeddedSchema.ts"
 
-/**
- * The location of the embedded database: a directory, or memory if `dataDir` is undefined. Only one process at a time may use a
- * directory.
- */
+/** The directory of the embedded database; in memory if `dataDir` is undefined. A directory serves only one process at a time. */
 export interface EmbeddedSettings {
   readonly dataDir?: string | undefined
 }
 
 /**
- * A PostgreSQL server inside this process (PGlite), with the roles of a Supabase project. Applies missing migrations and records
- * them in the table that the supabase CLI uses. Needs no installation. Intended for `demo` and for experiments.
+ * A PostgreSQL server inside this process (PGlite), with the roles of a Supabase project, for `demo` and for experiments. Applies
+ * missing migrations and records them in the table that the supabase CLI uses.
  *
  * *Fails with* SupabaseError (`Rejected`). The code is `locked` if the directory is in use, `configuration` if the directory is
- * not usable, or the SQLSTATE if a migration failed. *Guarantees*: runs one statement at a time; timers and HTTP requests are
- * served between statements.
+ * not usable, or the SQLSTATE if a migration failed.
+ * *Guarantees*: runs one statement at a time, and serves timers and HTTP requests between statements.
  */
 export const layer = (
   settings: EmbeddedSettings = {}
@@ -36,8 +33,7 @@ export const layer = (
       yield* migrate(pglite)
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const run = (sql: string, parameters: ReadonlyArray<unknown>) =>
-        // PGlite does not yield to the event loop while it computes. Effect.sleep yields to the event loop; Effect.yieldNow does
-        // not.
+        // Lets the event loop run, which PGlite does not do while it computes. Effect.yieldNow would not suffice.
         Effect.sleep(0).pipe(
           Effect.zipRight(
             Effect.tryPromise({ try: () => pglite.query(sql, [...parameters]), catch: read })
@@ -78,10 +74,7 @@ const migrate = (pglite: PGlite) =>
     catch: (error) => failedAt("migrate")({ ...read(error), reason: "Rejected" })
   })
 
-/**
- * Converts a PGlite error. Uses only PostgreSQL's own message, because the error also contains the statement and its
- * parameters.
- */
+/** Uses only PostgreSQL's own message, because the error also contains the statement and its parameters. */
 const read = (error: unknown): EmbeddedFailure => {
   const text = (name: string) =>
     error instanceof Error && name in error ? String(Reflect.get(error, name) ?? "") : ""

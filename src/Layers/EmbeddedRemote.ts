@@ -3,7 +3,7 @@ import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { ResultRows, type RunStatement, servicesOver } from "./EmbeddedCalls.ts"
 
-/** The address of a running `serve --demo`, and the key that `serve --demo` requires from commands on the same machine. */
+/** The address of a running `serve --demo`, and the key for commands on the same machine. */
 export interface RunningDemo {
   readonly url: string
   readonly key: string
@@ -28,10 +28,7 @@ const Answer = Schema.Union(
 )
 const decode = Schema.decodeUnknown(Answer)
 
-/**
- * The embedded database of a running `serve --demo`, which is the only process that may open the directory. Sends statements to
- * that process over the loopback interface. The statements run one at a time, between the process's own statements.
- */
+/** Sends statements over the loopback interface to a running `serve --demo`, because only that process can open the directory. */
 export const layer = (demo: RunningDemo): Layer.Layer<Supabase | EmbeddedDatabase> =>
   Layer.succeedContext(servicesOver(runAt(demo)))
 

@@ -1,7 +1,7 @@
 import type { PGlite } from "@electric-sql/pglite"
 import { migrations } from "../Database/Migrations.ts"
 
-/** The objects that every Supabase project has and that the migrations rely on. */
+/** Objects of every Supabase project that the migrations need. */
 const project = `
 do $$
 declare v_role record;
@@ -22,10 +22,9 @@ create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_migrations (
   version text primary key, statements text[], name text);`
 
-/** Identifies the schema that `applyMigrations` creates. */
 export const schemaHash = (): string => Bun.hash(JSON.stringify([project, migrations])).toString(16)
 
-/** Creates any missing objects of a Supabase project, and applies the migrations that the database has not recorded. */
+/** Creates missing objects of a Supabase project, and applies migrations that the database has not recorded. */
 export const applyMigrations = async (pglite: PGlite): Promise<void> => {
   await pglite.exec(project)
   const applied = await pglite.query<{ version: string }>(

@@ -13,25 +13,22 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
-/** The maximum number of functions whose URLs are cached. */
 const MAX_URLS = 1_000
 
-/** The address of the functions, and the engine's credentials. */
 export interface InvokerOptions {
-  /** The complete URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
+  /** The default function's URL: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
   readonly functionUrl: string
-  /** The names of the functions that runs may invoke in addition to the function at `functionUrl`; none by default. */
+  /** The names of other functions that runs can invoke; none by default. */
   readonly allowed?: ReadonlyArray<string> | undefined
   /** A secret key (`sb_secret_...`), or a legacy JWT. */
   readonly key: Redacted.Redacted
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. An invocation is one POST request, which is sent once.
+ * Invokes the Integration Edge Functions with `fetch`, in Bun and Deno. An invocation is one POST request and is never repeated.
  * In Bun, each invocation uses its own connection, because a broken keep-alive connection would leave the outcome unknown.
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
@@ -114,7 +111,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // Request uncompressed responses, so that the byte limit also limits memory.
+  // Requests uncompressed responses, so that the byte limit also limits memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -133,9 +130,9 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns a function's URL. The default function's URL is `functionUrl`. Any other function's name replaces the last path
- * segment of `functionUrl`. *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the
- * host or the other path segments.
+ * Returns a function's URL: `functionUrl`, with the function's name as the last path segment.
+ * *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or the other path
+ * segments.
  */
 export const urlOf = (
   functionUrl: string,
@@ -156,10 +153,7 @@ export const urlOf = (
   return Effect.succeed(url)
 }
 
-/**
- * Returns the headers for a key. Only a legacy JWT is also sent as the Bearer token, because the platform rejects Bearer tokens
- * that are not JWTs.
- */
+/** Only a legacy JWT is also sent as the Bearer token, because the platform rejects other Bearer tokens. */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
 
@@ -209,8 +203,9 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * Returns the current span in W3C format. Without a tracer, returns a new trace for each request, because the platform throttles
- * requests by trace. *Source*: W3C Trace Context, section 3.2.
+ * The current span in W3C format. Without a tracer, each request gets a new trace, because the platform throttles requests by
+ * trace.
+ * *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {
   if (span !== null) {

@@ -27,23 +27,20 @@ import {
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of rows in a page or a batch. The SQL functions enforce the same limit. */
+/** The maximum number of rows in a page, which the SQL functions also enforce. */
 const PAGE = 100
-/** How long a read is retried before the tick continues without its result, in milliseconds. */
+/** The time limit for retries of a read, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/**
- * How long a start is retried, in milliseconds. A later confirmation would be useless, because no invocation is sent more than 20 s
- * after its start was requested.
- */
+/** The time limit for retries of a start, in milliseconds. No invocation is sent more than 20 s after its start was requested. */
 const START_WITHIN_MS = 15_000
-/** How long to wait before a start is retried if another session has locked the run's row, in milliseconds. */
+/** The wait before another start of a run whose row is locked, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
 
-/** Decodes due integrations. Integrations that the database rejects are also treated as unreadable. */
+/** Treats integrations that the database rejects as unreadable. */
 const readDueRows = (answer: {
   readonly now: number
   readonly integrations: ReadonlyArray<unknown>
@@ -83,7 +80,6 @@ const apiArguments = (run: Run) => {
   return api === null ? {} : { api_provider: api.provider, api_host: api.host }
 }
 
-/** Implements the ledger with the SQL functions, over any transport. */
 export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.effect(
   Ledger,
   Effect.gen(function* () {
@@ -112,8 +108,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
           return requests.map(({ run: { run_id } }): Start | undefined => {
             const run = started.get(run_id)
-            // An answer contains the run but not the lease token. If a batch contains two starts of the same run, only the first
-            // start may use the answer.
+            // If a batch contains two starts of a run, only the first start was successful. The answer contains no lease token
+            // that tells which.
             if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
             const refusal = refused.get(run_id)
             if (refusal === undefined) return undefined
@@ -141,7 +137,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       openTick: Effect.fnUntraced(function* (tickId, { limit, scope }, options) {
         const { firstAttempt, waitMs, wakeWithinMs } = options
         const args = openTickArguments({ ...settings, ...scope, tickId, limit, wakeWithinMs })
-        // The skew is measured within one attempt, so that database downtime is not measured as skew.
+        // Measures the skew within one attempt, so that database downtime does not count as skew.
         const ask = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* supabase.call(TickRpc.openTick, args)

@@ -8,10 +8,7 @@ import { traced } from "../Domain/Tracing.ts"
 import { Lock, type Skip } from "../Services/Lock.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/**
- * How long an unconfirmed claim is retried with the same token, in milliseconds. After this time, the slots are left for the next
- * tick.
- */
+/** The time limit for retries of an unconfirmed claim, in milliseconds. Retries use the same token. */
 const CLAIM_WITHIN_MS = 20_000
 
 const decodeRun = Schema.decodeUnknownEither(Run)
@@ -22,7 +19,7 @@ const identify = (row: unknown, orgOf: ReadonlyMap<string, string>) => {
   return { integration_id: id, org_id: orgOf.get(id) ?? "", scheduled_for: null }
 }
 
-/** Claims with `claim_sync_runs`, which takes the advisory lock, inserts the run and advances the schedule in one transaction. */
+/** Calls `claim_sync_runs`, which takes the advisory lock, inserts the run and advances the schedule in one transaction. */
 export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.effect(
   Lock,
   Effect.gen(function* () {
@@ -38,7 +35,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // A row that cannot be decoded does not affect other runs. Its run stays pending until the row can be read.
+          // The run of an unreadable row stays pending.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)

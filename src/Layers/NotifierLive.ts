@@ -15,20 +15,18 @@ import { signatureOf } from "./WebhookSignature.ts"
 const MAX_ANSWER_BYTES = 16 * 1024
 const TIMEOUT_MS = 10_000
 
-/** The receiver of alerts, and the format of messages. */
 export interface NotifierOptions {
-  /** The receiver's URL; null if there is no receiver. */
+  /** The receiver's URL; null to send no alerts. */
   readonly url: Redacted.Redacted<string> | null
-  /** The secret that signs messages; null if messages are not signed. Slack does not support signatures. */
+  /** The secret that signs messages; null for unsigned messages. Slack does not support signatures. */
   readonly secret: Redacted.Redacted<string> | null
   readonly format: Settings["alertFormat"]
-  /** The project's URL, which identifies the project in a CloudEvent. */
+  /** The project's URL, for CloudEvents. */
   readonly source: string
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   /** The time limit for sending a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
@@ -97,7 +95,7 @@ const encodeCloudEvent = (
     return { body, headers: { ...headers, "webhook-signature": signature } }
   })
 
-/** Converts a failed request to a NotifyError. Omits the URL from the text, because the URL may contain a key. */
+/** Omits the URL from the text, because the URL might contain a key. */
 const toNotifyError = ({ detail, reason }: FetchFailure): NotifyError =>
   new NotifyError({
     reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",

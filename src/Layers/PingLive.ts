@@ -5,24 +5,23 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
 
 const MAX_ANSWER_BYTES = 16 * 1024
-/** The time limit for a ping, in milliseconds. A ping reports what is happening now, so a late ping is useless. */
+/** The time limit for a ping, in milliseconds. A late ping is useless. */
 const TIMEOUT_MS = 5_000
-/** The maximum length of a ping's body, in characters. Healthchecks keeps the first 100 kB. The scheduler sends one line. */
+/** The maximum length of a ping's body, in characters. Healthchecks keeps the first 100 kB. */
 const MAX_BODY_CHARACTERS = 10_000
 
-/** The settings of the dead man's switch. `url` is null if there is no URL to ping. */
+/** Settings of the dead man's switch. `url` is null if it is not configured. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Uses the Healthchecks protocol: sends a POST to the URL. For `start` and `fail`, appends `/start` or `/fail` to the URL. The
- * parameter `rid` contains the tick's id.
+ * Uses the Healthchecks protocol: sends a POST to the URL, with `/start` or `/fail` appended for these signals. The parameter
+ * `rid` is the tick's id.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */
 export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>

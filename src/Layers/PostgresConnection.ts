@@ -6,8 +6,8 @@ import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
 /**
- * A single connection, which is opened by the first statement. If the connection is lost, the next statement reopens it. Runs one
- * statement at a time.
+ * A single connection for one statement at a time. The first statement opens the connection. After a loss, the next statement
+ * reopens it.
  */
 export interface PostgresConnection {
   readonly run: (
@@ -18,28 +18,24 @@ export interface PostgresConnection {
 
 export interface StatementFailure {
   readonly error: unknown
-  /** False if no connection was made and the statement was therefore not sent. */
+  /** False if the statement was not sent because no connection was made. */
   readonly sent: boolean
-  /**
-   * True if the deadline passed. In that case, `error` is the result of the cancellation, or undefined if the server did not
-   * respond to the cancellation.
-   */
+  /** Whether the deadline passed. `error` is then the result of the cancellation, or undefined if the server did not respond. */
   readonly timedOut: boolean
-  /** True if the server no longer answers and the connection is unusable. */
+  /** Whether the connection is unusable because the server no longer responds. */
   readonly hung: boolean
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
 const IDLE_TIMEOUT_S = 20
-/** How long a cancelled statement may take to end, in milliseconds. */
+/** The time in which a cancelled statement must end, in milliseconds. */
 const CANCEL_GRACE_MS = 2_000
 
 /**
  * Makes a connection. When the scope closes, the connection is closed, even if a statement is running.
  *
- * Sets every option explicitly, because Bun reads missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
- * environment variables. Uses no named statements and no startup parameter except application_name, because PgBouncer would
- * reject them.
+ * Sets every option explicitly, because Bun reads missing options from environment variables such as `PGDATABASE`. Uses no named
+ * statements and no startup parameter except application_name, because PgBouncer would reject them.
  */
 export const openConnection = (
   url: PostgresUrl,
@@ -113,7 +109,7 @@ export const openConnection = (
     return connection
   })
 
-/** Returns the TLS options. As in libpq, `prefer` and `require` do not verify the certificate. */
+/** As in libpq, `prefer` and `require` do not verify the certificate. */
 const tlsOf = ({ rootCertificate, sslMode }: PostgresUrl) =>
   sslMode === "verify-ca" || sslMode === "verify-full"
     ? {

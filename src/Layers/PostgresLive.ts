@@ -12,31 +12,27 @@ import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
 
-/** The time limit for looking up a host's addresses for an error message, in milliseconds. */
+/** The time limit for a DNS look-up for an error message, in milliseconds. */
 const LOOK_UP_MS = 2_000
 
-/** A direct connection to the database, or a connection through a pooler in transaction or session mode. */
 export interface PostgresSettings {
-  /** The value of `SUPABASE_DB_URL`; Database/ConnectionUrl describes its format. */
+  /** The value of `SUPABASE_DB_URL` (Database/ConnectionUrl). */
   readonly url: Redacted.Redacted<string>
-  /**
-   * The time limit for a call, in milliseconds, from getting a connection to receiving the complete answer; 30 s by default. The
-   * wait for a connection has the same limit.
-   */
+  /** The time limit for a call, in milliseconds; 30 s by default. The wait for a connection has the same limit. */
   readonly timeoutMs?: number
   /**
-   * The maximum number of connections; 4 by default, because a tick starts runs and records outcomes at the same time. A connection
-   * is opened when it is needed and closed after 20 s without use.
+   * The maximum number of connections; 4 by default, because a tick starts runs and records outcomes concurrently. Connections
+   * open when needed and close after 20 s without use.
    */
   readonly connections?: number
 }
 
 /**
- * Calls SQL functions over PostgreSQL's own protocol, with Bun's client. The first call makes the first connection.
+ * Calls SQL functions over PostgreSQL's own protocol, with Bun's client.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL cannot be used. *Guarantees*: a call is one statement in one
- * message, so that it works with a transaction pooler. When the deadline passes or the call is interrupted, the server is asked to
- * cancel the statement. A connection whose server no longer answers is replaced.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL cannot be used.
+ * *Guarantees*: sends a call as one statement in one message, so that transaction poolers work. When the deadline passes or the
+ * call is interrupted, asks the server to cancel the statement. Replaces a connection whose server no longer responds.
  */
 export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.scoped(
@@ -90,7 +86,7 @@ const explain = (
     const code = codeOf(error)
     const addresses = sent ? null : yield* addressesOf(url.hostname)
     const verdict = judgeDirect({ code, message: words.message, sent, addresses }, url)
-    // A message from the server states the cause, but a message from the driver says less than the verdict.
+    // The server's message states the cause. The driver's message says less than the verdict.
     const isOfDriver = /^ERR_POSTGRES|^unknown$/.test(code)
     const detail = isOfDriver
       ? verdict.why
@@ -106,7 +102,7 @@ const explain = (
     })
   })
 
-/** Returns the addresses of an unreachable host. Empty if the host has no address; null if the look-up fails or takes too long. */
+/** Returns an empty array if the host has no address; null if the look-up fails or takes too long. */
 const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | null> =>
   hostname.startsWith("/")
     ? Effect.succeed(null)
@@ -122,7 +118,7 @@ const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | nu
 const isUnknownHost = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ENOTFOUND"
 
-/** Returns the code of an error: the SQLSTATE in `errno` or, if there is none, the code that Bun's client set. */
+/** Returns the SQLSTATE in `errno` or, if there is none, the code of Bun's client. */
 const codeOf = (error: unknown): string => {
   if (error instanceof SQL.PostgresError) return error.errno ?? error.code
   return error instanceof Error && "code" in error && typeof error.code === "string"

@@ -8,9 +8,8 @@ interface Member {
   isDiscarded: boolean
 }
 
-/** A pool of connections. Each connection is opened when needed and serves one call at a time. */
 export interface PostgresPool {
-  /** Runs `call` with a connection. If no connection is free within `withinMs`, fails with the result of `onTimeout`. */
+  /** Runs `call` with a connection. *Fails with* the result of `onTimeout` if no connection is free within `withinMs`. */
   readonly use: <A, E>(options: {
     readonly withinMs: number
     readonly onTimeout: () => E
@@ -19,8 +18,8 @@ export interface PostgresPool {
 }
 
 /**
- * Makes a pool of at most `size` connections. When the scope closes, all connections are closed. When a connection hangs, that
- * connection and all idle connections are closed.
+ * Makes a pool of at most `size` connections, which are opened when needed. When the scope closes, all connections are closed.
+ * When a connection hangs, that connection and all idle connections are closed.
  */
 export const makePool = (
   size: number,
@@ -34,7 +33,7 @@ export const makePool = (
     let opening = 0
     let waiting: Array<() => void> = []
 
-    // The event that made this connection hang (a dropped NAT entry, a failover) has probably also broken the idle connections.
+    // The cause (a dropped NAT entry, a failover) has probably also broken the idle connections.
     const discard = (connection: PostgresConnection) =>
       Effect.suspend(() => {
         const hung = Array.from(members).filter((one) => one.connection === connection)

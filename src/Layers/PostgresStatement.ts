@@ -4,44 +4,38 @@ import type { RpcStatement } from "../Database/RpcStatement.ts"
 
 type Rows = ReadonlyArray<unknown>
 
-/** A statement in progress. */
 export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   /** Asks the server to cancel the statement. */
   readonly cancel: () => void
-  /** Whether the statement itself, rather than just its preparation, may have been sent. */
+  /** Whether the statement itself, and not only its preparation, was possibly sent. */
   readonly isSent: () => boolean
 }
 
-/** Whether a connection is open, and how many times it has been opened. */
 export interface ConnectionState {
   isOpen: boolean
   opened: number
 }
 
 /**
- * Checks whether the default transaction settings are suitable. A project may have changed the defaults for a database or a role.
- * A stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit ends
- * calls early.
+ * Checks the default transaction settings, which a project can change for a database or a role. With a stricter isolation level,
+ * concurrent engines' transactions fail. A shorter time limit ends calls early.
  */
 const FITS = `
   select current_setting('default_transaction_isolation') = 'read committed' and not exists (
     select 1 from unnest(array[current_setting('statement_timeout'), current_setting('transaction_timeout', true)]) as one (setting)
      where one.setting::interval > interval '0' and one.setting::interval < interval '30 seconds') as fits`
 
-/**
- * If the defaults are unsuitable, each statement runs in a transaction that begins with these settings, which costs two extra
- * round trips. A pooler keeps a transaction on one connection, so the settings apply to the statement.
- */
+/** Begins a transaction with suitable settings if the defaults are unsuitable. This costs two extra round trips. */
 const BEGIN = `
   begin isolation level read committed;
   select set_config(name, case name when 'idle_in_transaction_session_timeout' then '30s' else '0' end, true) from pg_settings
    where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
 
 /**
- * Sends one statement at a time over the single connection of `sql`. Each statement runs in its own READ COMMITTED transaction,
- * which has no time limit on the server. Session settings cannot be used, because poolers reject them at the start of a
- * connection and transaction poolers share sessions. The default settings are therefore read once per connection.
+ * Sends one statement at a time. Each statement runs in its own READ COMMITTED transaction without a time limit on the server.
+ * Session settings would not work, because poolers reject them at the start of a connection and transaction poolers share
+ * sessions. The default settings are therefore read once per connection.
  */
 export const makeSender = (sql: SQL, state: ConnectionState) => {
   let known = { opened: 0, fits: false }

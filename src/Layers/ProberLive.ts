@@ -12,16 +12,14 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of bytes read from a response body, which is enough for an error code. */
+/** The maximum number of bytes read from a response body. */
 const MAX_BYTES = 16 * 1024
 
-/** The addresses that probes may reach. */
 export interface AddressPolicy {
   readonly allowsAddress: (address: string) => boolean
   readonly allowsPort: (port: number) => boolean
 }
 
-/** Allows only public addresses and the https port. */
 export const publicOnly: AddressPolicy = {
   allowsAddress: isPublicAddress,
   allowsPort: (port) => port === 443
@@ -31,18 +29,18 @@ export interface ProberOptions {
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly policy?: AddressPolicy
-  /** Returns all addresses for a host name. The default is the system's resolver. */
+  /** Returns all addresses of a host name; the system's resolver by default. */
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
-  /** A certificate authority (PEM) to trust instead of the system's authorities. */
+  /** A certificate authority (PEM) that replaces the system's authorities. */
   readonly authority?: string
-  /** The time limit from the name look-up to the last byte that is read, in milliseconds; 5 s by default. */
+  /** The time limit from the DNS look-up to the last byte, in milliseconds; 5 s by default. */
   readonly timeoutMs?: number
 }
 
 /**
  * Probes over node:https. Looks up the host name once and connects to the checked address, because a second look-up could return
- * another address. Ignores the environment's proxy, because a proxy would look up the name itself. node:https is loaded by the
- * first probe, because most ticks send no probe.
+ * another address. Ignores the environment's proxy, because a proxy would do its own look-up. The first probe loads node:https,
+ * because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -67,10 +65,7 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/**
- * Checks the URL before a request is sent. The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to
- * 127.0.0.1.
- */
+/** The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to 127.0.0.1. */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))
@@ -84,7 +79,7 @@ const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, Probe
   return Effect.succeed(url)
 }
 
-/** Finds the address to connect to. All addresses of the host name must be allowed, so their order does not matter. */
+/** Returns the first address of the host name. *Fails with* ProbeError unless all addresses of the host name are allowed. */
 const findAddress = (
   hostname: string,
   policy: AddressPolicy,
@@ -132,7 +127,7 @@ interface RawAnswer {
   readonly body: Uint8Array
 }
 
-/** Sends one request to one address. Always closes the connection, regardless of the result. */
+/** Sends one request and closes the connection. */
 const send = (
   { method }: ProbeTarget,
   url: URL,
@@ -186,8 +181,8 @@ const send = (
   })
 
 /**
- * Reads the body up to the byte limit. If the connection breaks, uses the bytes that have arrived, because the headers already
- * prove that the API answers.
+ * Reads the body up to the byte limit. If the connection breaks, uses the received bytes, because the headers already prove that
+ * the API answers.
  */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net"
 
-/** IPv4 ranges that do not belong to public hosts. *Source*: IANA IPv4 Special-Purpose Address Registry; RFC 6890. */
+/** IPv4 ranges without public hosts. *Source*: IANA IPv4 Special-Purpose Address Registry; RFC 6890. */
 const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["0.0.0.0", 8], // this network
   ["10.0.0.0", 8], // private
@@ -23,13 +23,10 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["168.63.129.16", 32] // Azure's platform services, although the address is in a public range
 ]
 
-/**
- * The IPv6 range of global unicast addresses. Only addresses in this range are public. IPv4-mapped, unique local, link-local and
- * NAT64 addresses are outside this range.
- */
+/** The IPv6 range of global unicast addresses. Excludes IPv4-mapped, unique local, link-local and NAT64 addresses. */
 const GLOBAL_V6 = ["2000::", 3] as const
 
-/** The ranges within GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
+/** Ranges in GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
 const SPECIAL_V6: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["2001::", 23], // protocol assignments: Teredo (embeds an IPv4 address), ORCHID, benchmarking
   ["2001:db8::", 32], // documentation
@@ -50,7 +47,7 @@ const specialV4 = listOf(SPECIAL_V4, "ipv4")
 const specialV6 = listOf(SPECIAL_V6, "ipv6")
 const globalV6 = listOf([GLOBAL_V6], "ipv6")
 
-/** Returns whether `address` is the address of a host on the public internet. Returns false if the address cannot be parsed. */
+/** Returns whether `address` belongs to a host on the public internet; false if `address` cannot be parsed. */
 export const isPublicAddress = (address: string): boolean => {
   switch (isIP(address)) {
     case 4:

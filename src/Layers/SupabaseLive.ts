@@ -20,7 +20,6 @@ import { explainRejection, FetchFailure, isPermanent } from "../Http/FetchFailur
 import type { ProxyOf } from "../Http/Proxy.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The Supabase project to call over its Data API. */
 export interface SupabaseSettings {
   /** `https://<project>.supabase.co`, without a path. */
   readonly url: string
@@ -28,26 +27,26 @@ export interface SupabaseSettings {
   readonly key: Redacted.Redacted<string>
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** The time limit from the call to the last byte of the response, in milliseconds; 30 s by default. */
+  /** The time limit for a call, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * The part of a supabase-js client that this layer uses: `rpc`, and `abortSignal` if it exists. The type of `args` is `never`, so
- * that RpcClient also accepts a client whose generated types (`supabase gen types`) contain only the project's own functions.
+ * The part of a supabase-js client that this layer uses. `abortSignal` of the result is also used if it exists. `args` is
+ * `never`, so that clients with types from `supabase gen types` fit.
  */
 export interface RpcClient {
   rpc(name: string, args: never): PromiseLike<unknown>
 }
 
 /**
- * Calls SQL functions with supabase-js. Runs in Bun and in Deno.
+ * Calls SQL functions with supabase-js, in Bun and Deno.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL or the key cannot be used. *Guarantees*: never retries and
- * never follows a redirect. Interruption and the deadline close the connection, but a call that was already sent may still
- * commit. Succeeds only with a decoded answer, because supabase-js does not report an empty 404 or an empty 200 as an error.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL or the key cannot be used.
+ * *Guarantees*: never retries and never follows a redirect. Succeeds only with a decoded answer, because supabase-js does not
+ * report an empty 404 or an empty 200 as an error. Interruption and the deadline close the connection, but a call that was
+ * already sent might still commit.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.effect(
@@ -76,8 +75,8 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
   )
 
 /**
- * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. This
- * layer limits only the duration of a call (30 s by default).
+ * Calls SQL functions with the caller's own client, which determines retries, redirects and limits. This layer limits only the
+ * duration of a call (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,
@@ -97,7 +96,7 @@ const serve = (
           const end = new AbortController()
           send(client, rpc.name, encoded, end.signal).then(
             (answer) => resume(Effect.succeed(answer)),
-            // If the client uses throwOnError, it throws an error that it would otherwise return.
+            // With throwOnError, a client throws the errors that it would otherwise return.
             (thrown) => resume(Effect.succeed({ data: null, error: thrown, status: 0 }))
           )
           return () => end.abort()
@@ -152,7 +151,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Classifies a response by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
+/** Uses the error code if it comes from PostgREST or PostgreSQL, and otherwise the HTTP status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -170,8 +169,8 @@ const judgeAnswer = (words: Words, status: number): Failed => {
 }
 
 /**
- * Classifies a call that received no response. `fetchWithin` reports such a call as a FetchFailure, and supabase-js keeps only
- * the failure's name and message.
+ * Classifies a call without a response. `fetchWithin` reports a FetchFailure, and supabase-js keeps only the failure's name and
+ * message.
  */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
@@ -205,7 +204,7 @@ const judgeTransport = (words: Words): Failed => {
   }
 }
 
-/** Classifies a runtime error. Reassembles the error's text from the fields that supabase-js keeps. */
+/** Reassembles a runtime error from the fields that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -242,8 +241,8 @@ const adviceFor = (key: string): string =>
     : `. SUPABASE_SECRET_KEY is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key`
 
 /**
- * Returns the `fetch` for supabase-js. Removes secret and publishable keys from `Authorization`, and makes supabase-js recognise
- * every failure.
+ * Returns the `fetch` for supabase-js. Removes secret and publishable keys from `Authorization`. Changes responses that
+ * supabase-js would not recognise as failures.
  */
 const apiFetch = (
   key: string,
@@ -271,14 +270,11 @@ const apiFetch = (
   return Object.assign(send, { preconnect: inner.preconnect })
 }
 
-/**
- * Returns true unless the error proves that the server still answers. An error after the deadline or an interruption proves
- * nothing, because both abort the request.
- */
+/** Returns true unless the error proves that the server still answers. An abort proves nothing. */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"
 
-/** Turns a 404 whose body is empty or an array into an error response, because supabase-js treats such a 404 as a success. */
+/** Turns an error whose body is empty or an array into an object, because supabase-js treats such a 404 as a success. */
 const asError = async (response: Response): Promise<Response> => {
   const body = await response.text()
   const { status, statusText, headers } = response

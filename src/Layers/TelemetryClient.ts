@@ -5,20 +5,19 @@ import { Effect, Layer } from "effect"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import type { ProxyOf } from "../Http/Proxy.ts"
 
-/** The time limit for one request to the collector, in milliseconds. */
+/** The time limit for one export, in milliseconds. */
 const SEND_WITHIN_MS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
-/** The maximum number of concurrent requests, each with up to a thousand spans in memory. Further requests are dropped. */
+/** The maximum number of concurrent exports, each with up to a thousand spans in memory. Further exports are dropped. */
 const MAX_CONCURRENT = 8
 
 /**
- * The HTTP client that sends telemetry to a collector. *Guarantees*: limits the time and memory that requests use. Does not
- * follow redirects, because the headers may contain a secret. Logs only the first failure.
+ * The HTTP client for a telemetry collector. *Guarantees*: limits the time and memory of exports. Does not follow redirects,
+ * because the headers might contain a secret. Logs only the first failure.
  */
 export const layer = (collector: {
   readonly endpoint: string
   readonly version: string
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }): Layer.Layer<HttpClient.HttpClient> => {
   const { proxyOf } = collector

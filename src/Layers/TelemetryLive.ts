@@ -6,12 +6,11 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import * as TelemetryClient from "./TelemetryClient.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
-/** The time limit for the final flush, in milliseconds. Traces, metrics and logs are flushed concurrently. */
+/** The time limit for the final flush, in milliseconds. */
 const FLUSH_WITHIN_MS = 2_000
-/** The interval between metric exports, in milliseconds: OpenTelemetry's default. */
+/** The interval between metric exports, in milliseconds (OpenTelemetry's default). */
 const METRICS_EVERY_MS = 60_000
 
-/** The destination of telemetry, from the OTEL settings. */
 export interface TelemetryOptions {
   /** The base URL of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
   readonly endpoint: string
@@ -23,15 +22,14 @@ export interface TelemetryOptions {
   readonly resourceAttributes: string | null
   readonly hostname: string
   readonly version: string
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
  * Exports traces, metrics and logs over OTLP/HTTP.
  *
- * *Guarantees*: a telemetry failure never affects a tick, and an unreachable collector causes only one warning. When the scope
- * closes, the remaining telemetry is sent within two seconds or dropped.
+ * *Guarantees*: a telemetry failure never affects a tick. An unreachable collector causes one warning. When the scope closes, the
+ * remaining telemetry is sent within two seconds or dropped.
  */
 export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
   const { "service.name": named, ...attributes } = Object.fromEntries(
@@ -56,7 +54,7 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
     Layer.merge(Layer.scopedDiscard(Effect.locallyScoped(isTraced, true))),
     Layer.provideMerge(exporting),
     Layer.provide(TelemetryClient.layer(options)),
-    // All settings come from src/Config, so the exporter must not read the environment.
+    // Keeps the exporter from reading the environment. All settings come from src/Config.
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map())))
   )
 }

@@ -1,12 +1,12 @@
 import { Exit, Option, Tracer } from "effect"
 import { settleRuns, startRuns } from "../Database/Rpc.ts"
 
-/** The names of the calls that send a batch of runs. A fiber without a parent span makes these calls. */
+/** Calls that send a batch of runs from a fiber without a parent span. */
 const BATCHED: ReadonlySet<string> = new Set([startRuns.name, settleRuns.name])
 
 /**
- * Adds the engine's rules to a tracer. The span for a batch of starts or outcomes becomes a child of the current tick's span (a
- * process runs at most one tick at a time). A span with an `error.type` is exported as failed, even if its effect succeeded.
+ * Makes the span of a batch call a child of the current tick's span, since a process runs at most one tick at a time. Exports a
+ * span with an `error.type` as failed, even if its effect succeeded.
  */
 export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   let tick: Tracer.Span | undefined
@@ -24,16 +24,13 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   })
 }
 
-/**
- * Returns the exit to record on the span of an effect that succeeded. If the span has an `error.type`, the exit is a failure that
- * contains only this type; otherwise it is a success.
- */
+/** Returns the exit for a successful effect: a failure if the span has an `error.type`. */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void
 }
 
-/** An error whose name is the failure's code. The error has no stack, because the failure occurred elsewhere. */
+/** An error without a stack. The name is the failure's code. */
 class Failure extends Error {
   override readonly name: string
   constructor(code: string) {

@@ -1,6 +1,6 @@
 /**
- * Computes a webhook's signature: `v1,` followed by the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`. The timestamp is in
- * seconds. A secret `whsec_<base64>` contains the key in base64; any other secret is the key itself.
+ * Returns a webhook's signature: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`. The timestamp is in seconds.
+ * A secret `whsec_<base64>` contains the key in base64; any other secret is the key.
  *
  * *Source*: the Standard Webhooks specification, https://www.standardwebhooks.com.
  */

@@ -74,11 +74,11 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
       "if (run !== undefined)"
     ])
   ),
-  fairShare("a free place goes to the organisation with the fewest places", [
+  fairShare("a free permit goes to the organisation with the fewest places", [
     "return a.organisation.open < b.organisation.open",
     "return a.organisation.open > b.organisation.open"
   ]),
-  queue("no organisation gets the last place while others are waiting", [
+  queue("no organisation gets the last permit while others are waiting", [
     "FairShare.take(started, Math.min(concurrency - started.open, 1), mostOfOne)",
     "FairShare.take(started, Math.min(concurrency - started.open, 1), concurrency + 0 * mostOfOne)"
   ]),

@@ -24,7 +24,7 @@ const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
  * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all of the other
- * organisations' runs, one after another, in the one place that the misbehaving organisation never gets.
+ * organisations' runs, one after another, with the one permit that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
 /** How long a database call takes, in ms. */
@@ -67,7 +67,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: after(1_000)
   },
   {
-    // After the first second, all places but one are available to the other organisations.
+    // After the first second, all permits but one are available to the other organisations.
     name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),

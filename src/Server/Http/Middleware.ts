@@ -46,9 +46,9 @@ export const limitTime = <R>(app: App<R>): App<R> =>
 export const limitConcurrency = (most: number) =>
   Effect.map(
     Effect.makeSemaphore(most),
-    (places) =>
+    (semaphore) =>
       <R>(app: App<R>): App<R> =>
-        Effect.flatMap(places.withPermitsIfAvailable(1)(app), (answer) =>
+        Effect.flatMap(semaphore.withPermitsIfAvailable(1)(app), (answer) =>
           Effect.mapError(answer, () => busy(most))
         )
   )
