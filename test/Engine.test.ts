@@ -4,7 +4,6 @@ import * as Engine from "../src/Engine.ts"
 import { it } from "./support/it.ts"
 import { completed, makeWorld, startOfTime, uuid, type World } from "./support/World.ts"
 
-/** Runs a tick to completion while the test clock advances by `duration`. */
 const tickWithin = (
   world: World,
   duration: "1 minute" | "10 minutes" = "1 minute",

@@ -43,7 +43,7 @@ test("a released migration never changes, and none is inserted before it", async
   expect(upToLast).toEqual(names)
 })
 
-/** Returns what a migration creates at top level: "function public.f", "trigger t", "column c", "grant on f". */
+/** Returns "function public.f", "trigger t", "column c", "grant on f" for what a migration creates at top level. */
 const definedIn = (sql: string): ReadonlyArray<string> => [
   ...[
     ...sql.matchAll(

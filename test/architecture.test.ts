@@ -7,7 +7,7 @@ import { codeOf, importsOf } from "./support/SourceText.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Lists the files that git sees or, outside a git repository, all files except dependencies and build output. */
+/** Outside a git repository, lists all files except dependencies and build output. */
 const listFiles = (): ReadonlyArray<string> => {
   const git = Bun.which("git")
   const listed =
@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** Returns the rule violations in one file. The tree also contains one file from every component. */
+/** The tree also contains one file from every component. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([

@@ -249,7 +249,6 @@ describe("run, over an unusable project", () => {
     expect(JSON.parse(json.stdout).errors).toHaveLength(2)
   })
 
-  // Each of these commands retries for several seconds, so the tests run concurrently.
   test.concurrent("exits with 5 if no server listens", async () => {
     const server = await serveHttp(() => new Response())
     await server.close()

@@ -42,7 +42,7 @@ describe("a tick in a hostile environment", () => {
   })
   afterEach(() => project.close())
 
-  /** Runs a tick whose function responds only after `look` has inspected the process. */
+  /** The function responds only after `look` has inspected the process. */
   const during = async <A>(env: Readonly<Record<string, string>>, look: () => Promise<A>) => {
     await project.seedDue(1)
     const finish = Promise.withResolvers<void>()
@@ -118,7 +118,7 @@ describe("a tick in a hostile environment", () => {
     const child = await startBinary(["run", "-o", "json"], {
       env: {
         ...project.environment,
-        // Bypasses the gateway, because Bun would limit the gateway's own requests too.
+        // Bypasses the gateway, whose own requests Bun would limit too.
         SYNC_SCHEDULER_FUNCTION_URL: `${project.functions.url}/integration-sync`,
         SYNC_SCHEDULER_CONCURRENCY: String(many)
       }

@@ -13,7 +13,7 @@ interface Chunk {
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Bundles the binary as scripts/build.ts does, but without compiling it. Returns the chunks by name. */
+/** Returns the chunks by name. Does not compile the binary. */
 const bundle = async (): Promise<ReadonlyMap<string, Chunk>> => {
   const { metafile } = await Bun.build({
     entrypoints: [resolve(root, "src", "main.ts")],
@@ -37,7 +37,7 @@ const bundle = async (): Promise<ReadonlyMap<string, Chunk>> => {
   )
 }
 
-/** Returns the modules that are evaluated when these entries are loaded: all modules in all chunks that the entries import. */
+/** Returns the modules in all chunks that the entries import. */
 const evaluatedBy = (
   chunks: ReadonlyMap<string, Chunk>,
   entries: ReadonlyArray<string>

@@ -64,7 +64,7 @@ describe("parsePostgresUrl", () => {
     ).toBeNull()
   })
 
-  // Each pair holds a password as pasted into the URL, and the password that the user meant.
+  // The password as pasted into the URL, and the password that the user meant.
   test.each([
     ["100%", "100%"],
     ["%", "%"],

@@ -164,7 +164,7 @@ const instant = fc
   .tuple(minute, fc.constantFrom(0, 0, 1, 59_999))
   .map(([minutes, ms]) => window.from + minutes * 60_000 + ms)
 
-/** Computes the holes directly from their definition: expected slots in the past that have neither a row nor a range. */
+/** Computes the holes from their definition: expected slots in the past without a row or a range. */
 const naive = (one: Audited): ReadonlyArray<number> =>
   one.history.flatMap((part) => {
     const clock = readings.get(part.timezone)
@@ -196,10 +196,7 @@ test("for any records, the holes are exactly the expected slots without a row or
       { minLength: 4, maxLength: 4 }
     ),
     next: fc.option(instant),
-    /**
-     * `rows` says which expected slots have a row. `ranges` lists the recorded ranges. `odd` lists rows at instants that might
-     * not be slots.
-     */
+    /** `rows` tells which expected slots have a row. `odd` lists rows at instants that might not be slots. */
     rows: fc.infiniteStream(fc.boolean()),
     ranges: fc.array(fc.tuple(instant, fc.integer({ min: 0, max: 2 * DAY })), { maxLength: 4 }),
     odd: fc.array(instant, { maxLength: 5 })

@@ -17,7 +17,6 @@ const platform = (status: number, code: string, headers: Record<string, string> 
 
 const codeOf = (outcome: Outcome): string => ("code" in outcome ? outcome.code : "")
 
-/** Example responses for each rule, with the expected outcomes. */
 const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], string]>> = {
   platform_key_refused: [
     [platform(401, "UNAUTHORIZED_INVALID_JWT_FORMAT"), "Failed", "FUNCTION_KEY_REFUSED"],

@@ -2,7 +2,6 @@ import { expect, test } from "bun:test"
 import { judge } from "../../src/Domain/Outcome.ts"
 import { reasonOf } from "../../src/Domain/RunReason.ts"
 
-/** Returns the explanation of a response that the engine has classified and recorded. */
 const readAs = (status: number, body: unknown, header?: string) => {
   const outcome = judge(
     {

@@ -3,16 +3,13 @@ import { Either } from "effect"
 import * as Schedule from "../../src/Domain/Schedule/Schedule.ts"
 import * as Oracle from "../support/ScheduleOracle.ts"
 
-// Checks a sample of the cases that scripts/compare-schedules.ts checks in full.
+// A sample of the cases that scripts/compare-schedules.ts checks in full.
 
 const DAY = 86_400_000
 const FROM = Date.UTC(2024, 0, 1)
 const TO = Date.UTC(2031, 0, 1)
 
-/**
- * Compares every expression's slots in a period with the oracle's. Returns the number of slots compared. Throws on the first
- * mismatch.
- */
+/** Returns the number of slots compared. *Throws* on the first mismatch. */
 const compare = (timezone: string, after: number, upTo: number): number => {
   const clock = Oracle.readClock(timezone, after, upTo)
   let compared = 0
@@ -48,8 +45,7 @@ describe("the schedule and an oracle that steps through real minutes agree", () 
     expect(zones.length).toBeGreaterThan(100)
     let compared = 0
     for (const [index, { days, timezone }] of zones.entries()) {
-      // Compares the days around two consecutive clock changes, usually one forward and one back, in a year that varies by
-      // zone.
+      // Two consecutive clock changes, usually one forward and one back, in a year that varies by zone.
       const chosen = (index * 2) % days.length
       for (const day of days.slice(chosen, chosen + 2)) {
         compared += compare(timezone, day, day + 1.5 * DAY)

@@ -18,7 +18,7 @@ import {
   statusOf
 } from "../support/StatusFacts.ts"
 
-/** The state rules in order: the first match determines the state. */
+/** The first matching rule determines the state. */
 const RULES: ReadonlyArray<readonly [StateName, (choice: Choice) => boolean]> = [
   ["unknown", (is) => is.switch === "off" && is.live === "unknown"],
   ["paused", (is) => is.switch === "off"],
@@ -103,7 +103,7 @@ const anyStatus: fc.Arbitrary<IntegrationStatus> = fc
   })
   .map(statusOf)
 
-/** Generates an integration that is on time; only its last run and its run in progress vary. */
+/** Only the last run and the run in progress vary. */
 const nearlyFine: fc.Arbitrary<IntegrationStatus> = fc
   .record({
     integration_id: fc.uuid(),
@@ -134,7 +134,6 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether any attempt of the newest run ended without completing the run. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&
@@ -194,7 +193,6 @@ test("no integration is on time, OK or green if its newest attempted run did not
             scheduler.verdict
           ]).toEqual([false, null, "completed", "ticking"])
         }
-        // A pending retry is never shown as a run in progress.
         for (const { live_run, state } of list) {
           if (live_run?.status === "pending" && live_run.attempt > 0)
             expect(state).not.toBe("running")
@@ -213,8 +211,7 @@ test("no integration is on time, OK or green if its newest attempted run did not
         }
         if (report.level === "OK") {
           good.checks += 1
-          // `status` and `check` agree: `check` never reports OK while an integration needs attention, even after a single
-          // refusal.
+          // `check` never reports OK while an integration needs attention, even after a single refusal.
           expect([overview.verdict, enabled.some(isUnfinished)]).toEqual(["ok", false])
           expect([neverCompleted, unreadable, scheduler.verdict]).toEqual([false, 0, "ticking"])
         }

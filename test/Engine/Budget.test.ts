@@ -6,7 +6,7 @@ import { completed, makeWorld, startOfTime, type World } from "../support/World.
 
 const BUDGET_MS = 25_000
 
-/** Creates a world with slow functions. Records when each invocation is sent, in ms after the tick began. */
+/** Records when each invocation is sent, in ms after the tick began. */
 const makeSlowWorld = (due: number, takesMs: number) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)

@@ -6,7 +6,7 @@ import { completed, makeWorld, type World } from "../support/World.ts"
 
 type Calls = ReadonlyArray<readonly [name: string, count: number]>
 
-/** Seeds `due` runs whose functions take `takesMs` ms. Records the number of runs in each database call. */
+/** Records the number of runs in each database call. */
 const makeDue = (due: number, takesMs: number) =>
   Effect.map(makeWorld, (world): { readonly world: World; readonly calls: Calls } => {
     world.seedDue(due, 1_000, { sync_schedule: "0 4 29 2 *" })
@@ -22,7 +22,7 @@ const makeDue = (due: number, takesMs: number) =>
 
 const tick = (world: World) => Effect.provide(Engine.tick(), world.engine())
 
-/** Runs a tick on the test clock. Returns the number of slots in each claim call. */
+/** Returns the number of slots in each claim call. */
 const claimsOf = (due: number, takesMs: number) =>
   Effect.gen(function* () {
     const { calls, world } = yield* makeDue(due, takesMs)

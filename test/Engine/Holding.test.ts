@@ -17,7 +17,7 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-/** Ticks once a minute until no run is live, up to five times. */
+/** Ticks once a minute until no run is live, at most five times. */
 const workOff = (world: World) =>
   Effect.gen(function* () {
     for (let n = 0; n < 5 && world.db.live.size > 0; n++) {
@@ -27,7 +27,7 @@ const workOff = (world: World) =>
     return world.runs.map(({ status }) => status)
   })
 
-/** The schedule is yearly, so no further slot becomes due. All integrations belong to one organisation. */
+/** Yearly, so no further slot becomes due. All integrations belong to one organisation. */
 const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
 
 const slowDown = (retryAfterMs: number): Outcome => ({
@@ -47,7 +47,6 @@ describe("an API that throttles", () => {
         world.invocations.length === 1 && invocation.run.attempt === 1
           ? Effect.as(Effect.sleep("10 millis"), slowDown(5_000))
           : Effect.as(Effect.sleep("1 second"), completed)
-      // The API refuses the first invocation before the other runs start.
       const first = yield* Effect.fork(
         Engine.tick({ limit: 1 }).pipe(Effect.provide(world.engine()))
       )
@@ -56,9 +55,7 @@ describe("an API that throttles", () => {
       world.peakInFlight = 0
       const summary = yield* tick(world)
       expect(world.peakInFlight).toBeLessThanOrEqual(4)
-      // The refused run is retried in the same tick.
       expect(summary).toMatchObject({ due: 8, completed: 8, skipped: 0, errors: [] })
-      // No run starts during the five-second Retry-After.
       const starts = world.runs.map((run) => run.attempt_started_at ?? 0)
       const refused = world.runs.find((run) => run.attempt === 2)?.started_at ?? 0
       expect(starts.filter((at) => at > refused && at < refused + 5_000)).toEqual([])
@@ -82,7 +79,6 @@ describe("an API that throttles", () => {
       })
       const held = world.runs.find((run) => run.delay_reason !== null)
       expect(held).toMatchObject({ status: "pending", attempt: 0, claimed_by: null })
-      // After the deferral, any engine may start the run.
       world.behave = () => Effect.succeed(completed)
       yield* TestClock.adjust("11 minutes")
       expect(yield* workOff(world)).toEqual(Array.from({ length: 4 }, () => "completed"))
@@ -181,7 +177,7 @@ describe("a function that rejects run after run", () => {
   const tickOf = (rejection: Outcome) =>
     Effect.gen(function* () {
       const world = yield* prepare
-      // The integration type has no known API, so no API throttle delays the runs.
+      // This type has no known API, so no API throttle delays the runs.
       world.seedDue(20, 2_000, { ...once, integration_type: "in-house" })
       for (const id of ["77", "78", "79"]) {
         const row = { sync_schedule: "0 0 1 1 *", integration_type: "in-house" }

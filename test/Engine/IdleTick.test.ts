@@ -39,7 +39,6 @@ const idle = {
   apis
 }
 
-/** Opens a tick against a database that responds with `answer`. */
 const open = (answer: unknown, options: Partial<IdleOptions> = {}) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(at)
@@ -133,10 +132,7 @@ describe("the first call of a process", () => {
 })
 
 describe("the engine after the first call of a process", () => {
-  /**
-   * Opens a tick without the engine, then runs it with the engine. Returns the summary and the number of calls that opened the
-   * tick.
-   */
+  /** Opens a tick without the engine, then runs it with the engine. Returns the number of opening calls. */
   const runAfterFirst = (fails: number) =>
     Effect.gen(function* () {
       const world = yield* Effect.zipRight(TestClock.setTime(startOfTime), makeWorld)

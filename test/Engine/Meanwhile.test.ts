@@ -4,7 +4,7 @@ import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
 import { completed, makeWorld, startOfTime, uuid } from "../support/World.ts"
 
-/** Sets up one slow function, and others that take 100 ms. Records when each invocation is sent, in ms after the tick began. */
+/** Records when each invocation is sent, in ms after the tick began. */
 const makeScenario = (slowMs: number) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)

@@ -10,7 +10,6 @@ import { batchOf } from "../support/alerts.ts"
 import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, type World } from "../support/World.ts"
 
-/** In-memory services that record messages, deliveries, pings and log lines. */
 class Receivers {
   batch: AlertBatch = batchOf(0)
   readonly sent: Array<AlertMessage> = []
@@ -64,7 +63,6 @@ const prepare = Effect.gen(function* () {
   return { world: yield* makeWorld, receivers: new Receivers() }
 })
 
-/** Runs a tick and sends its notifications on the test clock. Returns the tick's summary and duration. */
 const run = (world: World, receivers: Receivers) =>
   Effect.gen(function* () {
     const from = yield* Clock.currentTimeMillis

@@ -7,7 +7,7 @@ import { it } from "../support/it.ts"
 import { readSeries } from "../support/metrics.ts"
 import { startOfTime, World } from "../support/World.ts"
 
-/** Creates a world whose database clock is `aheadMs` ahead of the engine's. `opening` handles a tick's first database call. */
+/** The database clock is `aheadMs` ahead of the engine's. `opening` handles a tick's first database call. */
 const makeWorld = (aheadMs: number, opening: World["carry"] = (_, execute) => execute) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)

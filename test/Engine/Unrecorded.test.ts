@@ -15,7 +15,7 @@ const refusals = [
   ["Refused", "PGRST301", "the key was changed"]
 ] as const
 
-/** Makes the world's database refuse to record outcomes for `forMs` after the first refusal. */
+/** Refuses to record outcomes for `forMs` after the first refusal. */
 const refusing = (world: World, error: SupabaseError, forMs: number) =>
   Effect.sync(() => {
     let until: number | null = null
@@ -60,7 +60,7 @@ describe("a known outcome that the database refuses", () => {
         expect(summary).toMatchObject({ ok: true, completed: 30, unresolved: 0, errors: [] })
         expect(new Set(world.invocations.map(({ run }) => run.run_id)).size).toBe(30)
         expect(world.invocations).toHaveLength(30)
-        // Until the database records outcomes again, the engine sends only runs that have started.
+        // Until the database accepts writes again, the engine sends only runs that have started.
         expect(sentAt.filter((at) => at > 1_000 && at < 55_000)).toEqual([])
       }))
 
@@ -77,7 +77,7 @@ describe("a known outcome that the database refuses", () => {
         for (const id of sent) expect(named).toContain(id)
         expect(named).toContain(why)
         expect(new Set(sent).size).toBe(sent.length)
-        // Every unsent run either never started or had its start reverted.
+        // Unsent runs never started or had their start reverted.
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))

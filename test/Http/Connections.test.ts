@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { Connections } from "../../src/Http/Connections.ts"
 
-/** Simulates requests on a clock that the test advances. `send` returns whether the request got its own connection. */
+/** `send` returns whether the request got its own connection. */
 const onClock = () => {
   let now = 1_000_000
   const connections = new Connections(() => now)
@@ -37,7 +37,7 @@ test("after a silence of 15 s, no kept connection is used", () => {
   send("answered")
   pass(16)
   expect(send("answered")).toBe(true)
-  // Sends one request a minute, as `serve` does.
+  // One request a minute, as `serve` sends them.
   for (let minute = 1; minute <= 4; minute++) {
     pass(60)
     expect(send("answered")).toBe(true)

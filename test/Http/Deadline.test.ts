@@ -6,7 +6,7 @@ import { asyncWithDeadline } from "../../src/Http/Deadline.ts"
 const run = <A>(effect: Effect.Effect<A>) =>
   Effect.runPromise(Effect.provide(effect, TestContext.TestContext))
 
-/** Starts an operation that never completes, with a deadline of `ms`. `ended` records the order in which operations end. */
+/** `ended` records the order in which operations end. */
 const never = (ms: number, ended: Array<number>) =>
   asyncWithDeadline<string, never>({
     ms,
@@ -21,7 +21,7 @@ test("each deadline expires at its own time, in any order, and ends its operatio
       let results: Array<string> = []
       const watch = (ms: number) =>
         Effect.fork(Effect.map(never(ms, ended), (what) => results.push(what)))
-      // Long and short deadlines alternate, so a timer set for a later deadline must also fire for an earlier one.
+      // A timer that was set for a later deadline must also fire for an earlier one.
       for (const ms of [30_000, 100, 155_000, 100, 5_000]) yield* watch(ms)
       const after: Array<ReadonlyArray<string>> = []
       for (const ms of [99, 1, 4_900, 25_000, 125_000]) {

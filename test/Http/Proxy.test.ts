@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { proxyOf } from "../../src/Http/Proxy.ts"
 import { http, type RawServer, serveRaw } from "../support/RawServer.ts"
 
-/** Fetches each URL with Bun, in a process with exactly the given environment, and prints which proxy received the request. */
+/** Fetches each URL with exactly the given environment, and prints which proxy received the request. */
 const program = `
 const [named, ...urls] = process.argv.slice(1)
 for (const url of urls) {

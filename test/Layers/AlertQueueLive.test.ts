@@ -14,7 +14,7 @@ const INCIDENT =
   "insert into public.sync_incident (kind, subject, detail) values ('clock_skew', 'e9', '{\"clock_skew_ms\": 7000}')"
 const END = "update public.sync_incident set resolved_at = sync_scheduler.clock()"
 
-/** Takes one incident through the queue, from opening to resolution. `execute` runs SQL as a superuser. */
+/** Takes one incident from opening to resolution. `execute` runs SQL as a superuser. */
 const passIncident = <E>(execute: (sql: string) => Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const queue = yield* AlertQueue

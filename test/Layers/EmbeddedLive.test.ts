@@ -10,7 +10,6 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing } from "../contract/contractFunctions.ts"
 import { serialization, supabaseContract } from "../contract/SupabaseContract.ts"
 
-/** Runs a script statement by statement. Returns the last statement's rows. */
 const execute = (script: string) =>
   Effect.gen(function* () {
     const database = yield* EmbeddedDatabase
@@ -60,7 +59,7 @@ describe("EmbeddedLive", () => {
         expect(yield* versions).toEqual(all)
         const { query } = yield* EmbeddedDatabase
         yield* query("create table public.kept as select 1 as n")
-        // Removes the last migration and its objects, so that the database looks as if that migration had never been applied.
+        // Makes the database look as if the last migration had never been applied.
         yield* query("drop function public.read_sync_diagnosis(text[])")
         yield* query("drop function sync_scheduler.catalog(text[])")
         yield* query("drop function sync_scheduler.zone_offsets(text, timestamptz)")

@@ -33,7 +33,6 @@ afterAll(() => {
   for (const server of servers) server.stop()
 })
 
-/** Makes invocations in a separate process with these environment variables. Returns their outcomes in order. */
 const invoke = async (
   runtime: keyof typeof runtimes,
   env: Readonly<Record<string, string>>,
@@ -70,10 +69,7 @@ const LOST = "Unknown CONNECTION_LOST"
 const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
-/**
- * Starts a proxy whose response to a tunnel request depends on the requested hostname, such as `status-403.invalid` or
- * `close.invalid`.
- */
+/** The hostname determines the response to a tunnel request: `status-403.invalid`, `close.invalid`. */
 const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
     const [, wish = "", status] =
@@ -104,8 +100,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(await invoke(runtime, { ALL_PROXY: await proxy() }, [nobody])).toEqual([NOT_SENT])
   })
 
-  // Bun reports every broken connection with the same code, whether or not the request had already been written. Deno
-  // distinguishes the two cases.
+  // Bun reports the same code whether or not the request was already written. Deno distinguishes the two cases.
   test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
     const proxy = await startScriptedProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)

@@ -43,7 +43,6 @@ const json = { "content-type": "application/json" }
 const html = { "content-type": "text/html" }
 const beginning = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"
 
-/** Keeps writing for as long as the client keeps reading. */
 const endless: Behaviour = (socket) => {
   socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n")
   const more = () => {
@@ -53,14 +52,12 @@ const endless: Behaviour = (socket) => {
   more()
 }
 
-/** Writes one byte at a time without ever pausing or finishing. */
 const drip: Behaviour = (socket) => {
   socket.write(beginning)
   const timer = setInterval(() => socket.write("x"), 20)
   socket.on("close", () => clearInterval(timer))
 }
 
-/** How the function behaves, and the expected outcome of its invocation. */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour

@@ -14,7 +14,6 @@ const prepare = Effect.gen(function* () {
   return world
 })
 
-/** Reads the pending run as a tick does. */
 const waiting = Effect.gen(function* () {
   const ledger = yield* Ledger
   const [run] = yield* ledger.readPending({})

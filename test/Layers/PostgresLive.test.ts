@@ -24,7 +24,6 @@ import {
 import { serveRaw, wrongCertificate } from "../support/RawServer.ts"
 import { startProxy, type TcpProxy } from "../support/TcpProxy.ts"
 
-/** A certificate for localhost and 127.0.0.1, and the authority that issued it. */
 const certificates = join(import.meta.dir, "../support/certificates")
 const authority = join(certificates, "authority.pem")
 const localhost = {
@@ -52,7 +51,7 @@ supabaseContract(
   serialization
 )
 
-/** The SQL for a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
+/** The function writes a note, then blocks while a session holds the advisory lock `gate`. */
 const waitSql = `${contractSql}
 create function public.contract_wait(p_id uuid, p_gate bigint) returns jsonb language plpgsql as $$
 begin

@@ -6,8 +6,7 @@ import * as ProberLive from "../../src/Layers/ProberLive.ts"
 import { type ProbeAnswer, Prober } from "../../src/Services/Prober.ts"
 import { authority, serveVendor, type VendorServer } from "../support/VendorServer.ts"
 
-// 127.0.0.1 represents the public internet, and 127.0.0.2 represents the machine's own network. Servers listen on both
-// addresses, so that the test detects a probe of a forbidden address.
+// 127.0.0.1 represents the internet, and 127.0.0.2 a forbidden address. Servers listen on both, so that no probe goes unnoticed.
 let open: VendorServer
 let secret: VendorServer
 let lookUps: Array<string>
@@ -38,10 +37,8 @@ const run = (url: string, layer: ReturnType<typeof ProberLive.layer>, method: "G
     probe({ provider: "generic", host: "x", method, url })
   ).pipe(Effect.either, Effect.provide(layer), Effect.runPromise)
 
-/** Probes with the production policy, which forbids all of this machine's addresses. */
 const strictly = (url: string) => run(url, ProberLive.layer({ version: "1.2.3", authority }), "GET")
 
-/** Probes with a policy that treats 127.0.0.1 as the public internet. */
 const probe = (url: string, method: "GET" | "HEAD" = "GET") =>
   run(
     url,
@@ -128,7 +125,6 @@ describe("a probe", () => {
 })
 
 describe("a probe is refused", () => {
-  /** Asserts that a probe is refused and that no server receives a request. */
   const refuses = async (result: Promise<Either.Either<ProbeAnswer, ProbeError>>, text: string) => {
     const requestCount = open.requests.length + secret.requests.length
     expect(why(await result)).toContain(text)

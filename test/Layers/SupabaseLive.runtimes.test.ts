@@ -16,7 +16,7 @@ const key = "sb_secret_not_a_real_one"
 const json = { "content-type": "application/json" }
 const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
 
-/** Server faults, with the outcome that each client reports: our client (`ours`) and plain supabase-js (`theirs`). */
+/** Server faults, with the outcomes in our client (`ours`) and in plain supabase-js (`theirs`). */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour
@@ -109,7 +109,7 @@ describe.each([
   let verdicts: Verdicts = {}
   beforeAll(async () => {
     const targets: Array<CallTarget> = []
-    // Each call gets its own server, because reusing a connection would test a different case.
+    // Each call gets its own server, because a reused connection would be a different case.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
         targets.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })

@@ -32,7 +32,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** Types in the format that `supabase gen types` generates. The layer must also accept a client that uses them. */
+/** The layer must also accept a client with types from `supabase gen types`. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>
@@ -137,7 +137,7 @@ describe("SupabaseLive", () => {
     ["a busy pool", answerWith(504, code("PGRST003")), "NotExecuted", "PGRST003"],
     ["no database", answerWith(503, code("PGRST000")), "NotExecuted", "PGRST000"],
     ["a lost database", answerWith(503, code("PGRST001")), "Ambiguous", "PGRST001"],
-    // The outcome is always ambiguous, because the server process may have died after the commit.
+    // Always ambiguous, because the server process might have died after the commit.
     ["a server process that died during it", died, "Ambiguous", "400"],
     ["a replica", answerWith(400, replica), "NotExecuted", "0A000"],
     ["a role that does not exist", answerWith(401, code("22023")), "Refused", "22023"],

@@ -121,7 +121,6 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   expect(after.sentence).toEndWith(
     'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". An unscheduled run completed at 08:01.'
   )
-  // This period ends before the manual run.
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("An unscheduled run completed at 08:01.")
@@ -225,7 +224,7 @@ test("a completed run never leads to the answer no", async () => {
       attempt, started_at, finished_at)
     select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
       from organization_integrations i where i.id = ${fixtureId(n)}`
-  // This run's due time was set by a user and is not a slot of the schedule, which has not had a slot yet.
+  // A user set this run's due time, and the schedule has not had a slot yet.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000001",
     12,
@@ -239,7 +238,6 @@ test("a completed run never leads to the answer no", async () => {
   await own.sql`update sync_schedule_history set "from" = ${new Date(FIXTURE_NOW - 60_000)}, first_slot = null, since = ${new Date(FIXTURE_NOW - 60_000)}
     where integration_id = ${fixtureId(2)}`
   expect(await ask(2)).toMatchObject({ answer: "yes", expected: 48, completed: 48 })
-  // Two manual runs: one while nothing was scheduled, and one after a failure.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000002",
     6,

@@ -9,7 +9,7 @@ import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Tests run in any order, so read-only tests and tests that modify data use different fixtures.
+// Read-only tests use another fixture than tests that modify data, because tests run in any order.
 let fixture: FixtureDatabase
 let acting: FixtureDatabase
 beforeAll(async () => {
@@ -165,7 +165,6 @@ test("a failed run that an operator retries is overdue from the retry on, not fr
     act({ action: "retry", id: failed?.run_id ?? "", actor: "bob@ops", reason: "ERP is back" })
   )
   expect(done).toMatchObject({ done: true, changed: expect.stringContaining("with the next tick") })
-  // The integration's previous run failed too.
   expect(await stateNow()).toMatchObject({
     state: "failing",
     why: expect.stringContaining("retries with the next tick")

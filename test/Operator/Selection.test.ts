@@ -13,8 +13,7 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // The integrations are created in the fixture's past, so that each has a slot to explain. One integration failed last night,
-  // and another failed within the last hour.
+  // Each integration has a slot to explain. One failed last night, and another within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
     select ('b1000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, ${ORG}, 'Massive Dynamic', 'xledger', '0 2 * * *',
@@ -29,7 +28,6 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => fixture.close())
 
-/** Returns how often the program called read_sync_status and read_sync_story. */
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
   // PostgreSQL updates its statistics when a session ends, shortly after the program has ended.
   const isConnected = async () => {
@@ -52,7 +50,7 @@ test("of 12,000 integrations the failed ones are explained first, and all others
     env: { SUPABASE_DB_URL: fixture.database.url }
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-  // The program makes one call per page of 500 integrations, and one call per explained integration.
+  // One call per page of 500 integrations, and one call per explained integration.
   const calls = await countCalls()
   expect(calls.read_sync_status).toBeLessThanOrEqual(MANY / 500 + 1)
   expect(calls.read_sync_story).toBe(20)

@@ -8,9 +8,7 @@ import { makeWorld, startOfTime, uuid, type World } from "../support/World.ts"
 
 const WARM = { warm_up: true }
 
-/**
- * Runs a sidecar's pre-warm job for `seconds`, starting at second `at`. Returns which functions the job warmed up, and when.
- */
+/** Returns which functions the job warmed up, and in which second. */
 const watch = (world: World, seconds: number, at = 3) =>
   Effect.gen(function* () {
     const warmed: Array<[name: string | null, second: number]> = []

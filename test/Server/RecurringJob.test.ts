@@ -4,7 +4,7 @@ import { runForever } from "../../src/Server/RecurringJob.ts"
 import { it } from "../support/it.ts"
 import { startOfTime } from "../support/World.ts"
 
-/** Runs a job for `seconds`. `took` lists the durations of the first iterations, in seconds; later iterations take no time. */
+/** `took` lists the durations of the first iterations, in seconds. Later iterations take no time. */
 const live = (took: ReadonlyArray<number>, seconds: number) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime + 5_000)

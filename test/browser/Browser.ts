@@ -2,10 +2,10 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** The path to Chromium: the environment variable `CHROMIUM` or, by default, the path in Debian's package. */
+/** The default is the path in Debian's package. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
-/** Flags for a Chromium that runs as root in a sandbox without internet access. */
+/** For a Chromium that runs as root in a sandbox without internet access. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -17,7 +17,7 @@ const FLAGS = [
   "--disable-dev-shm-usage"
 ]
 
-/** Starts Chromium, or rejects with installation instructions. The caller closes the browser. */
+/** *Rejects* with installation instructions if there is no Chromium. */
 export const startBrowser = async (): Promise<Browser> => {
   await access(CHROMIUM).catch(() => {
     throw new Error(`No Chromium at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM.`)
@@ -27,7 +27,7 @@ export const startBrowser = async (): Promise<Browser> => {
 
 export interface Reader {
   readonly page: Page
-  /** Everything that the browser reported: console errors, policy violations, script errors and dialog boxes. */
+  /** Console errors, policy violations, script errors and dialog boxes. */
   readonly problems: Array<string>
   readonly close: () => Promise<void>
 }
@@ -67,10 +67,7 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
   return found.flatMap(({ id, nodes }) => nodes.slice(0, 3).map((node) => `${id}: ${node}`))
 }
 
-/**
- * Returns a page's problems (axe-core findings and overflow) on a desktop with the light theme and on a phone with the dark
- * theme. If SHOTS is set, saves a screenshot in each theme.
- */
+/** Tests a desktop with the light theme and a phone with the dark theme. If SHOTS is set, saves screenshots. */
 export const pageProblems = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
   const viewport = page.viewportSize()
@@ -91,5 +88,4 @@ export const pageProblems = async (page: Page, name: string): Promise<ReadonlyAr
   return found
 }
 
-/** Where to save screenshots; by default none are taken. */
 const SHOTS = process.env.SHOTS ?? ""

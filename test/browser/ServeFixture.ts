@@ -4,17 +4,14 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 
 export const ADMIN_TOKEN = "a-token-of-the-tests-4f1c9a07e2"
 
-/** A project with the operator fixture, and a `serve` process that shows the project but has stopped ticking. */
+/** A project with the operator fixture, and a `serve` process that has stopped ticking. */
 export interface ServeFixture {
   readonly project: Project
   readonly sidecar: Sidecar
   readonly close: () => Promise<void>
 }
 
-/**
- * Starts `serve` on an empty project, waits for its first tick, and then seeds the fixture. The next tick is a day away, so
- * only the test changes anything.
- */
+/** Seeds the fixture after the first tick. The next tick is a day away, so only the test changes anything. */
 export const startServeFixture = async (): Promise<ServeFixture> => {
   const project = await startProject()
   const sidecar = await startSidecar(
@@ -30,7 +27,6 @@ export const startServeFixture = async (): Promise<ServeFixture> => {
     hasTicked = (await sidecar.get("/readyz?verbose")).body.includes("ticks: the last tick ended")
   }
   await seedFixture(project.sql)
-  // Deletes today's ticks, which are in the fixture's future.
   await project.sql`delete from sync_tick where started_at > ${new Date(FIXTURE_NOW)}`
   return {
     project,

@@ -4,8 +4,6 @@ import { fixtureId } from "../support/OperatorFixture.ts"
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
 import { ADMIN_TOKEN, type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// Tests the page's operator actions in a real Chromium. Each action is recorded with its actor and reason.
-
 setDefaultTimeout(60_000)
 
 let fixture: ServeFixture

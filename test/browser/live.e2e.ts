@@ -6,9 +6,6 @@ import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, startBrowser } from "./Browser.ts"
 
-// Tests, in a real Chromium, how an open page changes while ticks continue, while the database fails and recovers, and after
-// the scheduler dies.
-
 setDefaultTimeout(90_000)
 
 let browser: Browser
@@ -30,7 +27,7 @@ afterAll(async () => {
 
 const clear = () => project.sql.unsafe("delete from organization_integrations").simple()
 
-/** Marks the document, so that the test notices a page reload. */
+/** A page reload removes the mark. */
 const markDocument = (page: Page): Promise<void> =>
   page.evaluate(() => document.documentElement.setAttribute("data-branded", "yes"))
 const isBranded = (page: Page): Promise<boolean> =>
@@ -71,7 +68,6 @@ test("an open page shows new ticks without moving the focus, the scroll position
   expect(Math.abs(after.top - before.top)).toBeLessThan(3)
   expect(await isBranded(page)).toBe(true)
 
-  // A paused page does not change; a resumed page is updated immediately.
   await page.locator("#pause").click()
   const stamp = await page.locator("#stamp").textContent()
   await project.seedDue(1, { org_name: "'Late comer'", next_run_at: "now() + interval '1 hour'" })

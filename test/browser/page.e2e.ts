@@ -6,8 +6,6 @@ import { FIXTURE_NOW, fixtureId, HOSTILE_NAME } from "../support/OperatorFixture
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
 import { type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// Tests the page in a real Chromium. The binary serves it from a real PostgreSQL database that contains the operator fixture.
-
 setDefaultTimeout(60_000)
 
 let fixture: ServeFixture
@@ -51,8 +49,7 @@ describe("the overview", () => {
     expect(await page.locator(".attention li").count()).toBe(7)
     expect(await page.locator("#heartbeat").textContent()).toMatch(/Last tick .* ago/)
     const globex = page.locator(`#i-${fixtureId(4)}`)
-    // The first response uses the time zone that most integrations have. The page's script then stores the browser's zone for
-    // later responses.
+    // The first response uses the most common time zone. The page's script then stores the browser's zone.
     await globex
       .filter({ hasText: /Overdue.*Globex.*yesterday 09:00.*was due 12 m ago/s })
       .waitFor()

@@ -8,9 +8,6 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, pageProblems, type Reader, startBrowser } from "./Browser.ts"
 import { ADMIN_TOKEN } from "./ServeFixture.ts"
 
-// Tests how the page describes problems: refused runs, many failures with one cause, an unavailable database, and a project
-// without integrations. The tests use a real Chromium, the binary and a real PostgreSQL server.
-
 setDefaultTimeout(90_000)
 
 let browser: Browser
@@ -54,7 +51,7 @@ const read = async (path = "/", options: BrowserContextOptions = {}): Promise<Re
   return reader
 }
 
-/** Seeds integrations: the first `due` are due now, and the rest are due in an hour. */
+/** The first `due` integrations are due now, and the rest in an hour. */
 const seed = (count: number, due: number) =>
   project.sql.unsafe(`
     insert into organization_integrations (org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at, schedule_since)
@@ -99,7 +96,6 @@ test("with 200 of 1,000 integrations refused, the page reports the facts, and no
   )
   expect(await green(page)).toEqual([])
   expect(await pageProblems(page, "retrying")).toEqual([])
-  // The link leads to the affected integrations, 100 per page. Paging keeps the filter.
   await causes.locator("a").first().click()
   await page
     .locator("#h-all", { hasText: "200 of 1,000 integrations: xledger: 200 × FUNCTION_REFUSED" })
@@ -157,7 +153,7 @@ describe("200 failures with one cause", () => {
       select count(*)::int as n from sync_run_event
        where kind = 'retried' and actor = 'Kari Nordmann (page)' and reason = 'the token is valid again'`
       expect(n).toBe(200)
-      // On a busy machine, the database may respond after the page's timeout.
+      // On a busy machine, the database can respond after the page's timeout.
       expect(problems.filter((one) => !one.includes("status of 503"))).toEqual([])
     }
   )
@@ -196,7 +192,6 @@ test("when the database goes away, the last known page appears within a second, 
     await admin.unsafe(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`
     )
-    // The page shows no alarm while its data is only seconds old.
     for (let status = 200; status === 200; await Bun.sleep(500)) {
       status = (await page.goto(sidecar.url))?.status() ?? 0
     }
@@ -217,20 +212,18 @@ test("when the database goes away, the last known page appears within a second, 
     expect(await green(page)).toEqual([])
     await org.page.goto(sidecar.url)
     expect(await pageProblems(org.page, "database-gone")).toEqual([])
-    // An organisation page and a filtered page that were viewed earlier still show their last known data.
     await page.goto(orgUrl)
     expect(await page.locator(".answer").count()).toBe(1)
     expect(await page.locator("#alarm").isVisible()).toBe(true)
     await page.goto(`${sidecar.url}/?q=organisation%202`)
     expect(await page.locator("tbody[data-rows] > tr").count()).toBe(1)
-    // The last known data may lack an organisation or run that exists, so the response is 503 and not 404.
+    // The last known data might lack this organisation or run, so the response is 503 and not 404.
     for (const path of ["/org/nobody", `/run/${crypto.randomUUID()}`]) {
       expect([path, (await page.goto(`${sidecar.url}${path}`))?.status()]).toEqual([path, 503])
       expect(await page.locator(".dead").textContent()).toBe(
         "The database does not answer, and no earlier data for this page is available."
       )
     }
-    // The API reports the failure instead of old data.
     expect((await sidecar.get("/api/status")).status).toBe(503)
   } finally {
     await admin.unsafe(`alter database "${name}" with allow_connections true`)

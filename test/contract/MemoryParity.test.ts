@@ -7,8 +7,8 @@ import { ParitySteps } from "./ParitySteps.ts"
 // The simulation runs on an in-memory mirror of the SQL functions. This test checks that the mirror behaves like the SQL: it
 // runs random sequences of calls, edits and clock jumps against both, and compares all responses and rows after each step.
 
-// The first 112 sequences cover every response and transition listed below. The long version, `bun run parity`, runs 2,000
-// sequences.
+// Runs random sequences of calls, edits and clock jumps against the SQL functions and their in-memory mirror. The first 112
+// sequences cover every response and transition below. `bun run parity` runs 2,000 sequences.
 const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
 const STEPS = 80
 const TIMEOUT_MS = 2_500 * SEQUENCES
@@ -28,7 +28,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Summarises a step's outcome as keywords. The test uses them to assert that every branch occurred. */
+/** Summarises an outcome as keywords, to assert that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)
@@ -39,7 +39,6 @@ const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   return [step.call, ...all.map((word) => `${step.call}: ${word}`)]
 }
 
-/** The responses that must occur in every run of this test, by SQL function. */
 const ANSWERS: Readonly<Record<string, ReadonlyArray<string>>> = {
   begin_sync_run: [
     ...["true", "already_begun", "lease_ended", "not_found", "not_running", "token_mismatch"]

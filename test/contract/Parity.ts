@@ -4,8 +4,8 @@ import { type Arguments, MemoryFunctions, Raised } from "../support/MemoryFuncti
 import { deleteIntegration, type Edit, editIntegration } from "../support/MemorySchedule.ts"
 
 /**
- * SQL added to a migrated database: a settable clock, run ids that both sides can compute, a function that executes one step
- * and returns its error instead of raising it, and a function that returns every row that a step might have changed.
+ * Adds a settable clock, predictable run ids, a function that returns a step's error instead of raising it, and a function that
+ * returns every row that a step might have changed.
  */
 export const PARITY_SQL = `
 create or replace function sync_scheduler.clock() returns timestamptz
@@ -45,7 +45,6 @@ begin
 end
 $$;`
 
-/** The SQL types of the arguments. Unlisted arguments are text. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",
@@ -74,7 +73,6 @@ const TYPES: Readonly<Record<string, string>> = {
 type Rows = Readonly<Record<string, unknown>>
 type Tables = Readonly<Record<keyof typeof COLUMNS, ReadonlyArray<Rows>>>
 
-/** The columns that the test compares, by table. */
 const COLUMNS = {
   integrations: [
     ...["id", "sync_schedule", "timezone", "enabled", "next_run_at", "schedule_version"],
@@ -107,7 +105,6 @@ const COLUMNS = {
   incidents: ["kind", "subject", "opened_at", "last_seen_at", "occurrences", "resolved_at"]
 } as const
 
-/** Converts all PostgreSQL timestamps in a value, at any depth, to epoch milliseconds. */
 const normal = (value: unknown): unknown => {
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)$/.test(value)) {
     return Date.parse(value)
@@ -122,9 +119,7 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/**
- * Reduces a response to what both sides have in common: drops message texts and versions, and replaces the cursor with a flag.
- */
+/** Drops message texts and versions, and replaces the cursor with a flag. */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
@@ -134,21 +129,19 @@ const comparable = (answer: unknown): unknown => {
   return Object.fromEntries(entries)
 }
 
-/** One call or change, executed on both sides. */
 export type Step =
   | { readonly call: string; readonly args: Arguments }
   | { readonly edit: string; readonly changes: Edit }
   | { readonly remove: string }
 
-/** What one step returned on each side. */
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The unmodified responses. Cursors differ between the two sides, so later steps pass each side its own cursor. */
+  /** Cursors differ between the two sides, so later steps pass each side its own cursor. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 
-/** Runs the same functions in PostgreSQL and in memory, on the same rows and with the same clock. */
+/** Runs the same functions in PostgreSQL and in memory. */
 export class Parity {
   now: number
   readonly db: MemoryDatabase
@@ -173,7 +166,7 @@ export class Parity {
         '${full.on_unknown}', ${full.fenced}, ${full.warm_up}, '{}', ${instant(full.schedule_since)})`)
   }
 
-  /** Executes a step on both sides. `sqlArgs` overrides arguments for PostgreSQL only. */
+  /** `sqlArgs` overrides arguments for PostgreSQL only. */
   async take(step: Step, sqlArgs: Arguments = {}): Promise<Outcome> {
     const sql = await this.inSql(step, sqlArgs)
     const memory = this.inMemory(step)
@@ -260,7 +253,7 @@ const runId = (integrationId: string, slot: number): string => {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 }
 
-/** Sorts rows, because a step that affects several integrations does so in no particular order. */
+/** A step that affects several integrations does so in no particular order. */
 const inOrder = (rows: ReadonlyArray<Rows>): ReadonlyArray<Rows> =>
   rows.toSorted(
     (a, b) =>

@@ -15,20 +15,17 @@ const APIS = [
   { api_provider: "generic", api_host: "elsewhere.test" },
   { api_provider: "generic", api_host: "elsewhere.test/health" }
 ] as const
-/** The organisation that owns most integrations. */
 const ORG = "00000000-0000-4000-8000-00000000000a"
 const ENGINES = ["engine-1", "engine-2", "host-7-12ab"] as const
 const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 
 /**
- * Generates random steps that fit the current database state, so that most of them have an effect. Some are deliberately
- * invalid: they use a stale token, a stale version, or a slot that is not due.
+ * Most steps fit the database's state, so that they have an effect. Some use a stale token or version, or a slot that is not due.
  */
 export class ParitySteps {
   readonly random: RandomSource
   private readonly parity: Parity
-  /** Earlier claims and starts, for later steps to repeat. */
   private readonly made: Array<Step> = []
   private readonly tokens: Array<string> = []
   private readonly nonces: Array<string> = []
@@ -56,7 +53,6 @@ export class ParitySteps {
     })
   }
 
-  /** Advances the clock by up to a second, a minute, a lease or a quiescence period. */
   advance(): void {
     const { random } = this
     this.parity.now += random.span(1, random.pick([1_000, 60_000, 600_000, 2_400_000]))
@@ -70,7 +66,6 @@ export class ParitySteps {
     return this.random.pick([this.random.uuid(), ...this.parity.db.integrations.keys()])
   }
 
-  /** Picks a run, preferably a live one. */
   private run(): RunRow | undefined {
     const live = [...this.parity.db.live.values()]
     const odd = this.runs.filter(
@@ -86,7 +81,6 @@ export class ParitySteps {
     return this.random.pick([undefined, ...pool, ...pool])
   }
 
-  /** Picks a run, preferably one that an operator can act on. */
   private finishedRun(): RunRow | undefined {
     const { random } = this
     const over = this.runs.filter(({ status }) => ["failed", "skipped", "unknown"].includes(status))
@@ -315,7 +309,7 @@ export class ParitySteps {
   private complete(): Step {
     const { random } = this
     const error = random.pick([null, { code: "X", message: "said so" }, {}])
-    // Candidates for a late report: runs that are waiting for another attempt and whose previous attempt has not reported.
+    // These runs wait for another attempt, and their previous attempt has not reported.
     const late = this.runs.filter((run) => run.status === "pending" && run.ambiguous_before)
     return {
       call: "complete_sync_run",

@@ -8,22 +8,20 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { answer, echo, missing, nothing, write } from "./contractFunctions.ts"
 import { claimHundred, tickOnce } from "./enginePath.ts"
 
-/** An implementation under test, connected to a database that has the migrations and `contractSql` applied. */
+/** The database has the migrations and `contractSql`. */
 export interface Subject {
   readonly layer: Layer.Layer<Supabase, SupabaseError>
-  /** Runs SQL as the superuser, bypassing the port. Returns the last statement's rows. */
+  /** Runs SQL as the superuser. Returns the last statement's rows. */
   readonly execute: (sql: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly stop: () => Promise<void>
 }
 
-/** Makes calls through the port and returns promises. */
 export interface Caller {
   readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<R>
   readonly fail: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<SupabaseError>
   readonly dispose: () => Promise<void>
 }
 
-/** Builds the layer once and uses it for all calls made by the returned caller. */
 export const callerOf = (layer: Layer.Layer<Supabase, SupabaseError>): Caller => {
   const runtime = ManagedRuntime.make(layer)
   const effectOf = <A, R>(rpc: Rpc<A, R>, args: A) =>
@@ -63,16 +61,10 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
   ["57P01", "Ambiguous"]
 ]
 
-/**
- * Serialization failures, for implementations that return them. PostgREST before 16 retries the failed call forever, so the
- * project's functions must never cause one.
- */
+/** PostgREST before 16 retries such a call forever, so the project's functions must never cause one. */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]
 
-/**
- * Declares the contract tests for one implementation of the Supabase service. `more` lists errors that only this implementation
- * returns.
- */
+/** `more` lists errors that only this implementation returns. */
 export const supabaseContract = (
   name: string,
   start: () => Promise<Subject>,

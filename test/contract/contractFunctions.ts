@@ -1,7 +1,6 @@
 import { Schema } from "effect"
 import { make } from "../../src/Database/Rpc.ts"
 
-/** SQL functions that only the contract tests use, to be added to a migrated database. */
 export const contractSql = `
 create table public.contract_note (id uuid primary key, note text not null check (note <> 'bad'));
 create function public.contract_echo(

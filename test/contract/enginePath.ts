@@ -55,7 +55,7 @@ const claim = (caller: Caller, due: ReadonlyArray<DueIntegration>, p_claim_token
     }))
   })
 
-/** Takes one due slot through the real functions: reads, claims, starts and completes it, and records the tick's summary. */
+/** Takes one due slot through the real functions of a tick. */
 export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1, 1))
   const tick = randomUUID()
@@ -158,7 +158,7 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
   ])
 }
 
-/** Claims a full page in one transaction, as a busy tick does. */
+/** A busy tick claims a full page in one transaction. */
 export const claimHundred = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1000, 100))
   const opened = await open(caller, randomUUID())

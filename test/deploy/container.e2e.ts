@@ -35,7 +35,6 @@ const until = async (what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
-/** Returns the commands from docs/how-to/sidecar.md. */
 const howTo = () =>
   blocksOf("sidecar.md", "sh", {
     "https://<project-ref>.supabase.co": project.gateway.url,
@@ -82,7 +81,7 @@ const ticksOnce = async () => {
   expect((await containers.run(write)).code).not.toBe(0)
 }
 
-/** Adds the test's settings to the compose file, such as a free port and a short interval. */
+/** Adds the test's settings to the compose file. */
 const withSettings = (settings: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, "compose.yaml")
   const format = "      SYNC_SCHEDULER_LOG_FORMAT: json\n"
@@ -96,7 +95,7 @@ const composes = async () => {
     SYNC_SCHEDULER_LISTEN: `127.0.0.1:${await freePort()}`,
     SYNC_SCHEDULER_INTERVAL: "2s"
   })
-  // Any process that keeps running can represent the user's application.
+  // This process represents the user's application.
   await containers.must(
     `printf 'FROM docker.io/oven/bun:1.4.5-debian\\nCMD ["sleep", "infinity"]\\n' > Application
      docker build -q -f Application -t localhost/application:1 .`
@@ -121,8 +120,7 @@ const composes = async () => {
   const [{ HostConfig }] = JSON.parse(await containers.must(`docker inspect ${name}`))
   expect(HostConfig.ReadonlyRootfs).toBe(true)
 
-  // Stops the container while five runs are in flight. The scheduler waits for those runs, records their outcomes, and exits
-  // with 0.
+  // Five runs are in flight. The scheduler records their outcomes before it exits.
   project.functions.behave(() => delay(3_000))
   await project.seedDue(5)
   const sent = project.functions.invocations.length
@@ -138,7 +136,7 @@ const composes = async () => {
   console.log(`    healthcheck right after a start: exit ${healthcheck.code}`)
 }
 
-// All steps share one test, because each builds on the previous one.
+// Each step builds on the previous one.
 test("the images and the compose file of deploy/docker can be built and run as documented", async () => {
   for (const step of [buildsAroundTheBinary, ticksOnce, composes, buildsFromSource]) {
     await step()

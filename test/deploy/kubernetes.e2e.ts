@@ -25,7 +25,6 @@ afterAll(async () => {
 
 const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
 
-/** Fills in the placeholders, as the how-to page instructs. */
 const fillIn = (name: string, values: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, name)
   let text = readFileSync(path, "utf8")
@@ -40,7 +39,7 @@ test("deployment.yaml runs in podman", async () => {
   await containers.must(`set -e; export PATH="$PWD:$PATH"
     sync-scheduler install docker --write .; sync-scheduler install k8s --write .
     docker build -f Dockerfile.binary -t sync-scheduler:0.1.0 .; rm sync-scheduler`)
-  // podman 4.3 does not decode a Secret's values when it mounts them, so a host directory replaces the Secret.
+  // podman 4.3 does not decode a mounted Secret, so a host directory replaces the Secret.
   const credentials = join(containers.directory, "credentials")
   mkdirSync(credentials)
   writeFileSync(join(credentials, "supabase-secret-key"), project.gateway.secretKey)

@@ -1,7 +1,3 @@
-/**
- * Checks that the manifests agree on port and secret names, and that the binary, with the container's settings, serves the
- * probes and the metrics.
- */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -74,7 +70,6 @@ beforeAll(async () => {
     {
       ...Object.fromEntries(given),
       SUPABASE_URL: project.gateway.url,
-      // Listens on the deployment's address, but on a free port.
       SYNC_SCHEDULER_LISTEN: "0.0.0.0:0",
       CREDENTIALS_DIRECTORY: credentials
     },
@@ -88,7 +83,7 @@ afterAll(async () => {
   await rm(credentials, { recursive: true, force: true })
 })
 
-/** Sends a request as the kubelet and Prometheus do, with the pod's address as the host. */
+/** Sends the pod's address as the host, as the kubelet and Prometheus do. */
 const ask = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
   fetch(`http://127.0.0.1:${/\d+(?=\D*$)/.exec(sidecar.url)?.[0]}${path}`, {
     headers: { host: "10.244.1.7:8787", ...headers }

@@ -11,7 +11,7 @@ setDefaultTimeout(60_000)
 const read = (path: string): string => readFileSync(join(root, "deploy", path), "utf8")
 const manifests = readdirSync(join(root, "deploy/k8s")).filter((name) => name.endsWith(".yaml"))
 
-/** TypeScript models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
+/** Generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
 const MODELS: Readonly<Record<string, string>> = {
   CronJob: "kubernetes-models/batch/v1/CronJob",
   Deployment: "kubernetes-models/apps/v1/Deployment",
@@ -34,7 +34,6 @@ const parse = (name: string): { readonly kind: string } => {
   return { ...parsed, kind: String(parsed.kind) }
 }
 
-/** Returns the schema errors in a manifest. */
 const faultsOf = async (manifest: { readonly kind: string }): Promise<string> => {
   const { [manifest.kind]: Model } = await import(modelOf(manifest.kind))
   try {
@@ -45,10 +44,7 @@ const faultsOf = async (manifest: { readonly kind: string }): Promise<string> =>
   }
 }
 
-/**
- * Type-checks the manifests as object literals and returns the errors. This finds unknown fields, which the schema check
- * allows.
- */
+/** Type-checks the manifests to find unknown fields, which the schema check allows. */
 const unknownFieldsIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
   const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
   mkdirSync(folder, { recursive: true })

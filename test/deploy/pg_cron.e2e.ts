@@ -27,7 +27,7 @@ const jobs = async (): Promise<ReadonlyArray<string>> => {
   return rows.map(({ jobname }) => jobname)
 }
 
-/** Polls every second until `holds` returns true, for up to three minutes, because pg_cron starts jobs only once a minute. */
+/** pg_cron starts jobs only once a minute. */
 const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   for (let seconds = 0; !(await holds()); seconds++) {
     if (seconds === 180) throw new Error(`not within three minutes: ${what}`)
@@ -45,7 +45,7 @@ const seedDue = async (count: number) =>
   project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
     select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
 
-/** Checks that the script reports a missing secret by name, and that it can be run repeatedly. */
+/** The script names a missing secret, and can be run repeatedly. */
 const installs = async () => {
   await expect(run(install)).rejects.toThrow("project_url")
   expect(await jobs()).toEqual([])
@@ -60,7 +60,7 @@ const installs = async () => {
   }
 }
 
-/** Checks that pg_cron starts a tick in Deno every minute, and that each slot runs once even if the binary ticks as well. */
+/** pg_cron starts a tick every minute. Each slot runs once, even if the binary ticks as well. */
 const ticks = async () => {
   await seedDue(40)
   // More integrations become due just before pg_cron's next job, while the binary keeps ticking.
@@ -82,7 +82,7 @@ const ticks = async () => {
   expect(engines.length).toBeGreaterThanOrEqual(1)
 }
 
-/** Checks that the request queue never contains a key, and that a ticket found in the queue can no longer be used. */
+/** The request queue never contains a key, and a ticket in the queue can no longer be used. */
 const keepsKeys = async () => {
   const all = JSON.stringify(project.sent)
   for (const secret of [project.environment.SUPABASE_SECRET_KEY ?? "?", "apikey", "uthorization"]) {
@@ -94,7 +94,6 @@ const keepsKeys = async () => {
   }
 }
 
-/** Checks that only the owner may request a ticket or a tick. */
 const isClosed = async () => {
   for (const role of ["anon", "authenticated", "service_role"]) {
     for (const name of ["issue_ticket", "nudge_edge", "prune_cron"]) {
@@ -105,7 +104,7 @@ const isClosed = async () => {
   }
 }
 
-/** Checks that pruning deletes only the scheduler's own job records, and only records older than a week. */
+/** Deletes only the scheduler's own job records that are older than a week. */
 const prunes = async () => {
   await project.sql`select cron.schedule('another', '0 0 1 1 *', 'select 1')`
   await project.sql`insert into cron.job_run_details (jobid, runid, job_pid, database, username, command, status, start_time)
@@ -126,7 +125,6 @@ const prunes = async () => {
   ])
 }
 
-/** Checks that the script can be uninstalled, even twice, and installed again afterwards. */
 const uninstalls = async () => {
   await run(uninstall)
   await run(uninstall)
@@ -137,7 +135,6 @@ const uninstalls = async () => {
   expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
 }
 
-/** Checks a manual tick, started with the how-to page's command. */
 const ticksManually = async () => {
   await seedDue(2)
   const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {
@@ -145,12 +142,11 @@ const ticksManually = async () => {
     "sb_secret_...": project.environment.SUPABASE_SECRET_KEY ?? ""
   })
   const child = Bun.spawn(["/bin/bash", "-ec", byHand], { stdout: "pipe", stderr: "ignore" })
-  // The runs may be claimed by the manual tick or by a tick of the pg_cron job.
   expect(await new Response(child.stdout).json()).toMatchObject({ failed: 0, errors: [] })
   await until("both", async () => (await completed()) === 242)
 }
 
-// All steps share one test, because each builds on the previous one.
+// Each step builds on the previous one.
 test("deploy/pg_cron.sql can be installed, runs ticks securely, and can be uninstalled", async () => {
   for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksManually, uninstalls]) {
     await step()

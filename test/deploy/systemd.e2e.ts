@@ -47,10 +47,9 @@ const show = async (unit: string, property: string): Promise<string> =>
 const configure = (name: string, text: string): void =>
   writeFileSync(join(machine.root, "etc/sync-scheduler", name), text, { mode: 0o600 })
 
-/** Makes a unit log its exit status, because systemd forgets a unit that exited successfully. */
+/** systemd forgets the exit status of a unit that exited successfully. */
 const STATUS = `ExecStopPost=/bin/bash -c 'echo "exit status $$EXIT_STATUS"'`
 
-/** Replaces a unit's drop-in file. */
 const dropIn = async (unit: string, text: string): Promise<void> => {
   const directory = join(machine.root, `etc/systemd/system/${unit}.d`)
   mkdirSync(directory, { recursive: true })
@@ -58,7 +57,7 @@ const dropIn = async (unit: string, text: string): Promise<void> => {
   await machine.must("systemctl daemon-reload")
 }
 
-/** Runs one tick with the systemd unit. Returns the exit status and the number of alerts that the tick raised. */
+/** Returns the exit status and the number of alerts that the tick raised. */
 const tickOnce = async () => {
   await machine.must(`systemctl reset-failed '${ALERT}' ${UNIT} 2>/dev/null; true`)
   const before = await alerts()
@@ -76,7 +75,6 @@ const alerts = async (): Promise<number> =>
 
 const settings = () => `SUPABASE_URL=${project.gateway.url}\n`
 
-/** Returns the commands from docs/how-to/systemd.md. */
 const howTo = () =>
   blocksOf("systemd.md", "sh", {
     "https://<project-ref>.supabase.co": project.gateway.url,
@@ -211,7 +209,7 @@ const serves = async () => {
   project.functions.behave(() => ok())
 }
 
-/** Checks that a hostile working directory and environment cannot turn the binary into a Bun interpreter. */
+/** A hostile working directory or environment must not turn the binary into a Bun interpreter. */
 const ignoresHostileEnvironment = async () => {
   const hostile = join(machine.root, "srv/hostile")
   mkdirSync(hostile, { recursive: true })
@@ -239,7 +237,7 @@ const ignoresHostileEnvironment = async () => {
   expect(await journal()).not.toContain("from-dotenv")
 }
 
-// All steps share one test, because each builds on the previous one.
+// Each step builds on the previous one.
 test("the systemd units work in a booted Debian, from installation to alerts", async () => {
   const [version = ""] = (await machine.must("systemctl --version")).split("\n")
   console.log(

@@ -12,10 +12,7 @@ export interface Block {
   readonly line: number
 }
 
-/**
- * A documentation page. Two parts are hidden from readers: the words after a fence's language, which instruct the test, and blocks
- * inside a comment from `<!-- run` to `-->`.
- */
+/** A page's blocks include those in a comment from `<!-- run` to `-->`, which readers do not see. */
 export interface Document {
   readonly path: string
   readonly text: string
@@ -44,7 +41,7 @@ export const readDocument = (path: string): Document => {
   return { path, text, blocks }
 }
 
-/** Returns every page meant for readers, with paths relative to the project root. */
+/** Paths are relative to the project root. */
 export const readDocuments = (): ReadonlyArray<Document> => {
   const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
   return [
@@ -67,14 +64,14 @@ const withoutCode = (text: string): string =>
     .replace(FENCE, (block) => block.replace(/[^\n]/g, " "))
     .replace(/`[^`\n]*`/g, (code) => "x".repeat(code.length))
 
-/** Returns the targets of a page's links and images, except those in code. */
+/** Ignores links in code. */
 export const linksOf = ({ text }: Document): ReadonlyArray<string> => {
   const markdown = [...withoutCode(text).matchAll(/\]\(([^()\s]+)\)/g)]
   const html = [...withoutCode(text).matchAll(/\b(?:src|srcset|href)="([^"\s]+)"/g)]
   return [...markdown, ...html].map((match) => match[1] ?? "")
 }
 
-/** Returns the anchors that GitHub generates for a page's headings. */
+/** The anchors that GitHub generates. */
 export const anchorsOf = ({ text }: Document): ReadonlySet<string> => {
   const anchors = new Set<string>()
   const headings = text.replace(FENCE, "").matchAll(/^#{1,6} +(.*)$/gm)

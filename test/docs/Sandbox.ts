@@ -9,29 +9,27 @@ import { startGateway } from "../support/RpcGateway.ts"
 import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
-/** The result of running a page. `at` is the line of the block that failed, or null if no block failed. */
+/** `at` is the line of the block that failed, if any. */
 export interface SandboxResult {
   readonly at: number | null
   readonly output: string
 }
 
 /**
- * A sandbox in which a page's commands run unchanged, with a project's database and API, the binary, Bun, psql and the Supabase
- * CLI. For an empty project, a stand-in replaces the Supabase CLI.
+ * Runs a page's commands unchanged, with a database, the API, the binary, Bun, psql and the Supabase CLI. For an empty project, a
+ * stand-in replaces the Supabase CLI.
  */
 export interface Sandbox {
-  /** Runs the page's blocks in order in one shell, up to the first block that fails. */
+  /** Runs the page's blocks in one shell, up to the first block that fails. */
   readonly run: (document: Document) => Promise<SandboxResult>
   readonly close: () => Promise<void>
 }
 
-/** Returns whether a block runs here. A block that needs something unavailable here names the test that runs it. */
+/** A block that needs something unavailable here names the test that runs it. */
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
-/**
- * Converts a block to shell code that checks the exit code in the block's notes. All blocks of a page share one shell session.
- */
+/** Checks the exit code in the block's notes. */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
   const command = block.notes.includes("deno")
@@ -53,10 +51,10 @@ const shellOf = (block: Block, file: string): string => {
 
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
-/** Programs that change the machine or use the network. A page that uses one of them must name the test that runs the page. */
+/** These programs change the machine or use the network. A page that uses one must name the test that runs the page. */
 const UNAVAILABLE_PROGRAMS =
   "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
-/** In runbooks, no-ops replace these programs, because their output depends on the machine. Only our own commands run. */
+/** In runbooks, no-ops replace these programs, because their output depends on the machine. */
 const REPLACED_PROGRAMS = [
   ...UNAVAILABLE_PROGRAMS,
   ..."journalctl timedatectl chronyc promtool ls".split(" ")
@@ -66,7 +64,7 @@ const RUN_ID = "01000000-0000-4000-8000-000000000001"
 const ORG_ID = "0a000000-0000-4000-8000-000000000001"
 const INTEGRATION_ID = "1a000000-0000-4000-8000-000000000001"
 
-/** The initial data for most pages: an integration with a run from last night. */
+/** An integration with a run from last night. */
 const PROJECT = `
   insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, created_at)
   values ('${INTEGRATION_ID}', '${ORG_ID}', 'Acme AS', 'xledger', '0 2 * * *', 'Europe/Oslo', now() - interval '9 days');
@@ -74,9 +72,7 @@ const PROJECT = `
   select '${RUN_ID}', '${INTEGRATION_ID}', '${ORG_ID}', 'xledger', slot, '${INTEGRATION_ID}:' || slot, 'failed', 1, slot, slot
     from (select date_trunc('day', now(), 'Europe/Oslo') - interval '22 hours') as last_night (slot)`
 
-/**
- * Fills the directory with programs, and with a TypeScript configuration that maps our published package names to the sources.
- */
+/** The TypeScript configuration maps the published package names to the sources. */
 const installPrograms = async (directory: string, isRunbook: boolean): Promise<void> => {
   const bin = join(directory, ".bin")
   await mkdir(bin)
@@ -100,7 +96,7 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
     "sync-scheduler/fence": [join(root, "supabase/functions/_shared/syncRun.ts")],
     "sync-scheduler/testing": [join(root, "test/support/Testing.ts")]
   }
-  // A block for Deno runs as one of the project's functions, because its imports are relative to a folder next to _shared.
+  // Deno blocks run as a function, because their imports are relative to a folder next to _shared.
   await mkdir(join(directory, "functions/page"), { recursive: true })
   await symlink(join(root, "supabase/functions/_shared"), join(directory, "functions/_shared"))
   await symlink(join(root, "node_modules/.bin/deno"), join(bin, "deno"))
@@ -117,7 +113,7 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
   )
 }
 
-/** Opens a page's sandbox. A page may request an empty project without settings. The caller closes the sandbox. */
+/** A page can request an empty project without settings. */
 export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> => {
   const isEmpty = text.includes("<!-- test: an empty project")
   const functions = await startFunctionServer()
@@ -151,7 +147,6 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     READER_DB_URL: database.url,
     ...(isEmpty ? {} : settings)
   }
-  // Maps the pages' placeholders to the test's values.
   const values: ReadonlyArray<readonly [written: string, here: string]> = [
     ["https://<project-ref>.supabase.co", gateway.url],
     ["<connection string>", database.url],

@@ -8,7 +8,7 @@ import { isRun, openSandbox } from "./Sandbox.ts"
 setDefaultTimeout(300_000)
 beforeAll(binaryPath, 120_000)
 
-// Other tests cover generated pages and ADRs. Every command on the other pages must work as shown.
+// Other tests cover generated pages and ADRs.
 const documents = readDocuments().filter(({ path }) => !/^docs\/(adr|reference)\//.test(path))
 
 describe("the commands of the documentation", () => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Runs a command line in a shell. `port` replaces the default port, so that tests can run concurrently. */
+/** `port` replaces the default port, so that tests can run concurrently. */
 const type = (line: string, port: number) =>
   Bun.spawn(["bash", "-c", line.startsWith("sync-scheduler serve") ? `exec ${line}` : line], {
     cwd: directory,

@@ -1,8 +1,7 @@
 /**
- * Measures how long a new user, typing at a terminal, takes to get from an empty directory to the first completed scheduled
- * run, and counts the steps and decisions. Run with `bun run e2e ./test/docs/firstSync.e2e.ts`. A stand-in from test/support
- * replaces the Supabase CLI and uses a real PostgreSQL server. The stand-in calls the real CLI for commands that need no
- * Docker; `supabase start` takes no time here.
+ * Measures how long a new user takes to get from an empty directory to the first completed scheduled run, and counts the steps
+ * and decisions. Run with `bun run e2e ./test/docs/firstSync.e2e.ts`. `supabase start` takes no time here, because a stand-in
+ * replaces the Supabase CLI.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
@@ -20,7 +19,7 @@ afterAll(() => fixture.close())
 
 test("a new user's first sync takes three steps and less than three minutes", async () => {
   const startedAt = performance.now()
-  // Step 1, the installation, is done in advance, because it is the same for every project. Step 2 creates the project.
+  // Step 1, the installation, is done in advance, because it is the same for every project.
   for (const command of ["init", "start"]) {
     const child = Bun.spawn(["supabase", command], {
       cwd: fixture.project,
@@ -28,7 +27,7 @@ test("a new user's first sync takes three steps and less than three minutes", as
     })
     expect(await child.exited).toBe(0)
   }
-  // Step 3 runs setup, and accepts its defaults by pressing Enter.
+  // Step 3 accepts the defaults of setup.
   const typed = [
     { after: "What starts a tick every minute?", text: "\n" },
     { after: "Do this? [Y/n]", text: "\n" }

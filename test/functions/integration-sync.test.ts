@@ -14,7 +14,7 @@ setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 
-/** The requests accepted by a stand-in for an accounting API. The stand-in's response depends on the request's path. */
+/** The requests that the accounting API accepted. The path determines the response. */
 const booked: string[] = []
 const api = Bun.serve({
   port: 0,
@@ -101,7 +101,7 @@ describe("the warm-up request", () => {
       expect(second.headers.get("x-sync-cold")).toBe("0")
       expect(await second.json()).toEqual({ ready: true, cold: false, boot_ms: bootMs })
 
-      // This instance has no key in its environment, so it rejects every request and states the reason.
+      // This instance has no key, so it rejects every request.
       expect(await send(fresh.url, invocation())).toMatchObject({
         status: 500,
         headers: { "x-sync-cold": "0" },

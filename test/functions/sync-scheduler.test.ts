@@ -14,7 +14,6 @@ const servers: Array<DenoServer> = []
 let project: Project
 let url = ""
 
-/** Serves the function with the environment that the platform sets. */
 const serve = async (settings: Record<string, string> = {}): Promise<string> => {
   const server = await serveWithDeno(script, {
     SUPABASE_URL: project.gateway.url,
@@ -50,7 +49,7 @@ const issueTicket = async (): Promise<string> => {
   return rows[0]?.ticket ?? ""
 }
 
-/** Returns the idempotency keys of the invocations after the first `count`. */
+/** Ignores the first `count` invocations. */
 const keysSince = (count: number): ReadonlyArray<unknown> =>
   project.functions.invocations.slice(count).map(({ body }) => body.idempotency_key)
 

@@ -33,7 +33,6 @@ afterAll(async () => {
   await ledger.stop()
 })
 
-/** Creates a run that the ledger has recorded as started. Returns the run and its invocation. */
 const started = (over: Record<string, unknown> = {}) => {
   const body = invocation(over)
   return { body, id: body.run_id, row: ledger.start(body.run_id, body.lease_token) }
@@ -388,8 +387,7 @@ describe("the deadline", () => {
       status: 504,
       body: { outcome: "unknown", reason: "The handler did not end before the deadline" }
     })
-    // The scheduler has recorded the outcome as unknown, but the handler is still running. The next heartbeat makes the run
-    // `running` again.
+    // The outcome is recorded as unknown, but the handler is still running. The next heartbeat makes the run `running` again.
     row.status = "unknown"
     await ledger.until(() => String(row.status) === "running")
     ledger.openGate(id)

@@ -16,7 +16,6 @@ import { testSyncRun } from "../support/testSyncRun.ts"
 
 setDefaultTimeout(60_000)
 
-/** Typical handlers, with the expected results of their runs. */
 const HANDLERS: Record<string, SyncHandler> = {
   "returns a result": async ({ config }) => ({ exported: String(config.channel) }),
   "says that it failed": async () => ({ success: false, error: { code: "CLOSED", message: "x" } }),

@@ -15,28 +15,20 @@ import { authority } from "../support/VendorServer.ts"
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 
-/** An integration with `vendor` that is due every `everyMs`. */
 interface Tenant {
   readonly id: string
   readonly vendor: Vendor
   readonly everyMs: number
 }
 
-/** An API's observed states, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /**
-   * The maximum number of this API's runs that started together while the API was throttling. `peak` is the maximum at all
-   * other times.
-   */
+  /** The maximum number of runs that started together while the API was throttling. `peak` covers all other times. */
   peakAfterThrottle: number
   peak: number
 }
 
-/**
- * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The
- * database's clock advances in one-minute steps, without waiting.
- */
+/** Uses the real SQL functions, outcome rules and probes. The database's clock advances in one-minute steps, without waiting. */
 export class Days {
   now = Date.parse(BEGIN)
   readonly watched = new Map<string, Watched>()
@@ -76,7 +68,6 @@ export class Days {
     return id
   }
 
-  /** Makes the tenant's next run last for `forMs`. */
   hold(tenantId: string, forMs: number): void {
     this.held.set(tenantId, { token: "", until: forMs })
   }
@@ -130,7 +121,7 @@ export class Days {
     return [...list(rows)]
   }
 
-  /** Executes `runs` as one batch, as an engine does: starts all of them, invokes all of them, and then settles all of them. */
+  /** Starts all runs, invokes all of them, and then settles all of them, as an engine does. */
   private async runTogether(runs: ReadonlyArray<Row>): Promise<void> {
     const starts = runs.map((run) => {
       const api = apiOf(this.sourceOf(run))
@@ -195,10 +186,7 @@ export class Days {
     ]
   }
 
-  /**
-   * Acts as a function that, like the fence, checks only the status of the vendor's response and forwards the response to the
-   * scheduler.
-   */
+  /** Like the fence, checks only the status of the vendor's response and forwards the response. */
   private async callFunction(vendor: Vendor) {
     const url = `https://127.0.0.1:${vendor.host.split(":")[1]}/export`
     const response = await fetch(url, { method: "POST", tls: { ca: authority } })

@@ -4,8 +4,8 @@ import { startPostgres } from "../support/Postgres.ts"
 import { serveVendors, type Vendor } from "../support/VendorFleet.ts"
 import { Days, HOUR, MINUTE } from "./Days.ts"
 
-// Simulates eleven accounting APIs for two days: one for each provider in the provider table, and one that belongs to an unknown
-// provider. Prints the figures, and asserts that they meet the rules. Run with `bun run e2e ./test/health/vendors.e2e.ts`.
+// Simulates eleven accounting APIs for two days: one per provider, and one of an unknown provider. Prints the figures and checks
+// them. Run with `bun run e2e ./test/health/vendors.e2e.ts`.
 
 setDefaultTimeout(600_000)
 

@@ -8,7 +8,7 @@ const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")
 const ORG = id(900)
 const UNRELATED = id(999)
 
-/** Status words found in adopted logs, including the scheduler's own. */
+/** Status words of adopted logs, including the scheduler's own. */
 const WORDS = [
   ...["success", "error", "in_progress", "queued", "SUCCESS", "Running", "done", "", "pending"],
   ...["running", "completed", "failed", "unknown", "skipped"]
@@ -30,15 +30,12 @@ const integrations = `
   insert into public.organization_integrations (id, org_id, integration_type, sync_schedule, enabled, catch_up) values
     ('${id(NO_CATCH_UP)}', '${ORG}', 'xledger', '0 4 29 2 *', true, 'weekly');`
 
-/**
- * Returns rows with each status word, with a null status, without an integration, for an unrelated integration, and for a
- * deleted integration.
- */
+/** Covers each status word, a null status, and rows without an existing integration. */
 const rowsOf = (columns: string, values: (n: number) => string): string =>
   [...WORDS.map((word) => `'${word}'`), "null"]
     .flatMap((word, n) => [
       [id(100 + n), `'${id(n + 1)}'`, word, values(n)],
-      // An integration may have several rows with a foreign status word.
+      // An integration can have several rows with a foreign status word.
       ...(n < 8 ? [[id(200 + n), `'${id(OVERDUE)}'`, word, values(n + 50)]] : [])
     ])
     .concat([
@@ -91,7 +88,6 @@ const READING: ReadonlyArray<ReadonlyArray<string>> = [
   ["explain", ORG],
   ["explain", id(OVERDUE)],
   ["runs", "list"],
-  // In this order, the runs have a foreign status word, the status pending, no integration, and a deleted integration.
   ...[100, 108, 300, 301].map((n) => ["runs", "show", id(n)]),
   ["schedules", "list"],
   ["schedules", "show", id(OVERDUE)],
@@ -119,7 +115,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
     return { args: args.join(" "), ...ended }
   }
 
-  /** Returns the read-only commands that failed. `doctor` should exit with an error, because it finds problems. */
+  /** Returns the read-only commands that failed. `doctor` should find problems. */
   const failures = async () => {
     const broken: Array<unknown> = []
     for (const args of READING) {
@@ -145,7 +141,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
 
     const summary = await project.tick("direct")
     expect(summary).toMatchObject({ ok: true, completed: 1 })
-    // Only the three rows that cannot run are reported. The other rows' unusual histories cause no errors.
+    // Only the three rows that cannot run are reported.
     const faults = [
       `Integration ${id(NO_ORG)} cannot run: org_id is null: set it to the id of the organisation`,
       `Integration ${id(NO_TYPE)} cannot run: integration_type is null: set it, for example to xledger`,

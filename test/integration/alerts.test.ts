@@ -59,7 +59,7 @@ const run = (more: Readonly<Record<string, string>> = {}) =>
     }
   })
 
-/** Returns columns for one due slot. The schedule has slots only on leap days, so no other slot becomes due. */
+/** The schedule has slots only on leap days, so no other slot becomes due. */
 const dueSince = (span: string) => ({
   sync_schedule: "'0 0 29 2 *'",
   next_run_at: `now() - interval '${span}'`

@@ -26,7 +26,7 @@ beforeEach(() => world.reset(noon - 10 * HOUR))
 const insertHourly = (columns: Readonly<Record<string, string>> = {}) =>
   world.insert({ sync_schedule: "'0 * * * *'", ...columns })
 
-/** Ticks at 03:00, at 04:00 and, after an outage, at 11:30. The next run is due at 12:00. */
+/** Ticks at 03:00, 04:00 and, after an outage, 11:30. The next run is due at 12:00. */
 const passOutage = async () => {
   for (const at of [-9, -8, -0.5]) {
     await world.setClock(noon + at * HOUR)
@@ -34,7 +34,6 @@ const passOutage = async () => {
   }
 }
 
-/** Inserts an hourly integration, simulates the outage, and returns the integration's ID. */
 const afterOutage = async (columns: Readonly<Record<string, string>> = {}): Promise<string> => {
   const id = await insertHourly(columns)
   await passOutage()
@@ -47,7 +46,7 @@ const request = async (id: string, from: number, to: number) => {
   return rows[0].answer
 }
 
-/** Returns the hours of the backfilled slots, relative to noon and in claim order. */
+/** Hours are relative to noon, in claim order. */
 const backfilled = async (id: string): Promise<ReadonlyArray<number>> => {
   const rows: ReadonlyArray<{ readonly scheduled_for: Date }> = await world.sql`
     select l.scheduled_for from sync_run_log l join sync_run_event e on e.run_id = l.id and e.kind = 'claimed'
@@ -251,7 +250,7 @@ describe("a backfill request", () => {
 })
 
 describe("a backfill claim", () => {
-  /** Claims the next slot of the only open backfill request, as the engine does. */
+  /** Claims the next slot of the only open request. */
   const claim = async (id: string, token: string, at: number, more: object = {}) => {
     const [row] = await world.sql`select b.id, b.cursor, i.org_id from sync_backfill b
        join organization_integrations i on i.id = b.integration_id where i.id = ${id} and status = 'open'`

@@ -8,7 +8,6 @@ beforeAll(async () => {
 })
 afterAll(() => project.close())
 
-/** How a function behaves, with the expected status and error code of its run. */
 const cases: Readonly<
   Record<string, readonly [Behaviour.Behaviour, status: string, code: string | null]>
 > = {

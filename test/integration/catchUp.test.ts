@@ -27,7 +27,6 @@ const tick = async () => {
   return { code, summary: JSON.parse(stdout) }
 }
 
-/** Runs the binary's audit, and asserts that every slot has a row or a range. */
 const expectNoHoles = async (from = "40d") => {
   const { code, stdout } = await runBinary(["audit", "--from", from], { env: project.environment })
   expect(stdout).toStartWith("✓ No holes")
@@ -46,7 +45,7 @@ const ranges = async (): Promise<ReadonlyArray<{ reason: string; count: number }
   ...(await project.sql`select reason, count::int as count from sync_skipped_range order by id`)
 ]
 
-/** Seeds 19 slots, ten minutes apart, none of which have run. The newest is seven minutes old. */
+/** Seeds 19 missed slots, ten minutes apart. The newest is seven minutes old. */
 const seedOutage = (columns: Readonly<Record<string, string>>) =>
   project.seedDue(1, {
     sync_schedule:
@@ -174,7 +173,6 @@ describe("an edit of a schedule", () => {
     const slots = await rows()
     expect(slots).toEqual([])
     const { summary } = await tick()
-    // Only slots that became due after the last edit may have runs.
     const since = await project.sql`select min(schedule_since) as at from organization_integrations`
     for (const row of await rows()) {
       expect(row.scheduled_for.getTime()).toBeGreaterThan(since[0].at.getTime())

@@ -27,7 +27,7 @@ const base = {
   SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`
 }
 
-/** Returns the error from a command that cannot connect, and asserts that `status` and `doctor` report the same error. */
+/** Asserts that `status` and `doctor` report the same error. */
 const connectionErrorOf = async (
   env: Readonly<Record<string, string>>
 ): Promise<ConnectionErrorText> => {
@@ -43,7 +43,7 @@ const connectionErrorOf = async (
   )
   expect(finding.code).toBe(error.code)
   expect(finding.fix).toBe(error.hint)
-  // The hint must not promise a retry by the next tick, because a script or a person may have run the command.
+  // The hint must not promise a retry by the next tick, because a person might have run the command.
   expect(error.hint).not.toContain("next tick")
   return { ...error, exit: status.code }
 }
@@ -136,7 +136,7 @@ describe("over a direct connection to a server with passwords", () => {
   })
 })
 
-/** Starts a server that responds to a PostgreSQL client's startup message with its own error, as a pooler does. */
+/** Responds to the startup message with its own error, as a pooler does. */
 const startPooler = (code: string, message: string): Promise<Server> =>
   new Promise((resolve) => {
     const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`)
@@ -186,7 +186,7 @@ describe("behind a pooler", () => {
 })
 
 describe("an unreachable host", () => {
-  // 2001:db8::/32 is reserved for documentation and is not routed.
+  // 2001:db8::/32 is not routed.
   test.concurrent("with IPv6 addresses only gets a hint at the session pooler and the add-on", async () => {
     const seen = await connectionErrorOf({
       SUPABASE_DB_URL: "postgres://postgres:x@[2001:db8::1]:5432/postgres?connect_timeout=1"

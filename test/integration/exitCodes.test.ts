@@ -16,7 +16,7 @@ afterAll(() => project.close())
 const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   (await runBinary(args, { env: { ...project.environment, ...env } })).code
 
-/** Tests every exit code documented in docs/reference/exit-codes.md with the compiled binary. */
+/** Covers every exit code in docs/reference/exit-codes.md. */
 test("0 means success, even when nothing was due; help exits with 0", async () => {
   expect(await exitOf(["run"])).toBe(0)
   expect(await exitOf(["help"])).toBe(0)
@@ -46,7 +46,7 @@ test("3 means that a run failed, an audit found holes or doctor found a problem"
   await project.seedDue(1)
   project.functions.behave(() => Behaviour.status(400, { error: "no" }))
   expect(await exitOf(["run"])).toBe(3)
-  // No run failed permanently, but none exported anything either.
+  // No run failed permanently, but no run exported anything either.
   await project.sql`delete from sync_run_event`
   await project.sql`delete from sync_run_log`
   await project.seedDue(1)

@@ -7,12 +7,9 @@ import { dropBefore, lostAnswer } from "../support/GatewayFaults.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
-/**
- * Tests the fence end to end, with the compiled binary, the real SQL behind the API, and functions in Deno that call the API.
- */
 beforeAll(binaryPath, 60_000)
 let project: Project
-/** Gates and events for the functions. The stand-in's own ledger is not used, because the database is real. */
+/** Only the gates and events are used, because the database is real. */
 let control: LedgerStandIn
 let deno: DenoServer
 let api: RpcGateway
@@ -38,7 +35,6 @@ afterEach(async () => {
   await project.close()
 })
 
-/** The functions in testFunctions.ts that these tests use. */
 const FUNCTIONS = "echo,gated,background,until-aborted"
 const startTick = (settings: Readonly<Record<string, string>> = {}) =>
   startEngine({
@@ -81,7 +77,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the run's request, as a proxy or an engine that resumes after a freeze might. */
+/** A proxy, or an engine that resumes after a freeze, might repeat the request. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {
@@ -163,7 +159,6 @@ test("after a 202 the run stays running while heartbeats arrive, and completes w
   const beaten = await untilRun(`heartbeat_at > '${iso}' and status = 'running'`)
   expect(beaten.lease_until >= running.lease_until).toBe(true)
 
-  // A tick during this time does not change the run.
   expect(await tick()).toMatchObject({ code: 0, summary: { triggered: 0 } })
   control.openGate(running.id)
   expect(await untilRun("status = 'completed'")).toMatchObject({ attempt: 1, ambiguous: false })
@@ -176,7 +171,7 @@ test("an attempt that lost its run is stopped and can no longer report", async (
   const { id } = await untilRun("began_at is not null")
   await control.until(() => control.events.includes(`working ${id}`))
 
-  // The function loses its connection to the database, its lease expires, and another engine starts the next attempt.
+  // The function loses the database, its lease expires, and another engine starts the next attempt.
   project.gateway.faults.set("heartbeat_sync_run", dropBefore)
   await project.sql`update organization_integrations set function_name = 'echo' where id = ${integration}`
   const second = { SYNC_SCHEDULER_QUIESCENCE: "0s" }

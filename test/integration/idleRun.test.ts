@@ -31,7 +31,6 @@ afterEach(async () => {
   await project.close()
 })
 
-/** Runs the binary, and returns its output and the number of calls to each function. */
 const run = async (...args: ReadonlyArray<string>) => {
   pings = []
   const counts = () => FUNCTIONS.map((name) => project.gateway.faults.calls(name))

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(place, { recursive: true, force: true }))
 
-/** Creates a directory with these files. Paths are relative to supabase/. */
+/** Paths are relative to supabase/. */
 const project = async (name: string, files: Readonly<Record<string, string>> = {}) => {
   const directory = join(place, name)
   await mkdir(directory, { recursive: true })
@@ -30,7 +30,6 @@ const project = async (name: string, files: Readonly<Record<string, string>> = {
   return directory
 }
 
-/** Returns the text of every file in a directory tree, by path. */
 const treeOf = async (directory: string): Promise<Record<string, string>> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
@@ -70,7 +69,7 @@ test("an empty directory gets every migration and function of the repository", a
   for (const [path, text] of Object.entries(tree).filter(([path]) => path !== fence)) {
     expect([path, text]).toEqual([path, await readFile(join(root, path), "utf8")])
   }
-  // init writes the fence as one file, and omits the engine's bundle, which is optional.
+  // The fence is one file, and the engine's optional bundle is omitted.
   expect(
     Object.keys(tree)
       .filter((path) => !path.includes("/migrations/"))

@@ -26,10 +26,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/**
- * Runs a command with `-o json`, and asserts that its output matches the schema in docs/reference/json.md and has no extra
- * fields.
- */
+/** Asserts that the output of `-o json` matches docs/reference/json.md and has no extra fields. */
 const holds = async (line: string, env: Readonly<Record<string, string>> = {}) => {
   const words = line.split(" ")
   const command = commands.find(({ name }) => line === name || line.startsWith(`${name} `))
@@ -129,7 +126,7 @@ test("text from others is never printed unescaped, to a terminal, a pipe or the 
   for (const text of [lines.stdout, lines.stderr, whole.stdout, shown.shown]) {
     expect(text).not.toMatch(unseen)
   }
-  // Puts `risky` into a JSON log line, as part of an unknown setting's name.
+  // A JSON log line quotes the name of an unknown setting.
   const odd = await runBinary(["run", "-o", "jsonl", ...scope], {
     env: { ...env, [`SYNC_SCHEDULER_X${risky}`]: "1" }
   })

@@ -21,10 +21,9 @@ const countTicks = async (): Promise<number> => {
 
 test("eight concurrent binaries claim and invoke each of 200 due slots once", async () => {
   await project.seedDue(DUE)
-  // No function responds until all engines have started, so that no engine can finish before another begins.
+  // No engine can finish before another begins.
   const everyoneIsThere = Promise.withResolvers<void>()
   project.functions.behave(() => until(everyoneIsThere.promise, ok()))
-  // Half of the engines use the API, and half use a direct connection.
   const environments = Array.from({ length: ENGINES }, (_, n) => ({
     ...project.environment,
     ...(n % 2 === 0 ? {} : { SUPABASE_DB_URL: project.database.url })

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(60_000)
 
-/** Database settings that projects change, grouped so that none hides the effect of another. */
+/** Settings that projects change, grouped so that none hides the effect of another. */
 const scenarios: ReadonlyArray<readonly [string, Readonly<Record<string, string>>]> = [
   ["serializable", { default_transaction_isolation: "'serializable'" }],
   ["repeatable read", { default_transaction_isolation: "'repeatable read'" }],
@@ -42,7 +42,7 @@ const scenarios: ReadonlyArray<readonly [string, Readonly<Record<string, string>
   ]
 ]
 
-/** Sets the values for the database and for every role that a tick uses, and closes existing connections. */
+/** Applies to the database and every role that a tick uses. Closes existing connections. */
 const set = async (
   { database: { name, url } }: Project,
   admin: SQL,
@@ -76,7 +76,7 @@ describe.each(["direct", "supabase-js"] as const)(
         })
         await set(project, admin, values)
         const both = await Promise.all([project.tick(mechanism), project.tick(mechanism)])
-        // A third tick claims the slots that were still reserved for one engine when the other engine last fetched.
+        // One engine's reservations can hide slots from the other until a third tick.
         const all = [...both, await project.tick(mechanism)]
         expect(all.flatMap(({ errors }) => errors)).toEqual([])
         const reasons = all.flatMap(({ skips }) => skips.map(({ reason }) => reason))

@@ -9,7 +9,6 @@ import { runBinary } from "../support/runBinary.ts"
 
 beforeAll(binaryPath, 120_000)
 
-/** Creates a project with two due integrations on a server that may become read-only. */
 const startScene = async (server: PostgresServer) => {
   const database = await createDatabase({ server })
   const functions = await startFunctionServer()
@@ -31,7 +30,6 @@ const startScene = async (server: PostgresServer) => {
     const { code, stdout } = await runBinary([...args, "-o", "json"], { env })
     return { code, answer: JSON.parse(stdout) }
   }
-  /** Asserts what a tick and `doctor` report when the database is read-only. */
   const expectReadOnly = async (env: Readonly<Record<string, string>>, sqlState: string) => {
     const { answer, code } = await ask(["run"], env)
     expect(answer.errors).toMatchObject([

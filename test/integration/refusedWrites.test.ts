@@ -24,16 +24,12 @@ interface Scenario {
   readonly over: "the API" | "a direct connection"
   readonly due: number
   readonly server: OwnPostgresServer
-  /** The disk for the database's files. By default, they are in the server's data directory. */
+  /** By default, the database's files are in the server's data directory. */
   readonly disk?: SmallDisk
-  /** Makes the database refuse or accept writes. */
   readonly refuse: (isRefusing: boolean) => Promise<void> | void
 }
 
-/**
- * Runs a tick during which the database refuses to record outcomes for three seconds. Returns how many invocations were sent
- * before the database accepted writes again.
- */
+/** The database refuses to record outcomes for three seconds. Returns how many invocations were sent in the meantime. */
 const playRefusal = async ({ disk, due, over, refuse, server }: Scenario): Promise<number> => {
   const database = await createDatabase({ server })
   await disk?.take(server, database.name)
@@ -77,7 +73,7 @@ test("if the database is read-only for 3 s while functions respond, every outcom
       server,
       refuse: (isRefusing) => setReadOnly(server, isRefusing)
     })
-    // While outcomes cannot be recorded, the engine starts no more runs, but it may still send runs that it has already started.
+    // The engine can still send runs that it has already started.
     expect(sent).toBeLessThanOrEqual(2 * IN_FLIGHT)
   } finally {
     await server.stop()

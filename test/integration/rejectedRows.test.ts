@@ -20,9 +20,7 @@ beforeEach(async () => {
     .simple()
 })
 
-/**
- * Installs a project's own trigger, which raises an error for rows of the type `bad`, and removes the trigger after `use` has run.
- */
+/** While `use` runs, a project's own trigger rejects rows of the type `bad`. */
 const withTrigger = async (
   table: string,
   when: string,

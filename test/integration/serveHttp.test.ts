@@ -7,7 +7,6 @@ import { runBinary } from "../support/runBinary.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { ADMIN_TOKEN, codeOf, json } from "../support/TestSite.ts"
 
-/** Tests `serve`'s responses on a real socket, with the compiled binary. */
 setDefaultTimeout(60_000)
 let project: Project
 let sidecar: Sidecar
@@ -24,7 +23,7 @@ afterAll(async () => {
   await project.close()
 }, 60_000)
 
-/** Sends raw bytes, and returns everything received until the connection closes. */
+/** Returns everything received until the connection closes. */
 const raw = async (request: string): Promise<string> => {
   const socket = connect(Number(new URL(sidecar.url).port), "127.0.0.1")
   let answer = ""
@@ -82,7 +81,7 @@ test("the API returns the same JSON as the command line", async () => {
       expect([words[0], code, answer.status]).toEqual([words[0], 0, 200])
       return { said: shapeOf(JSON.parse(stdout)), answered: shapeOf(await answer.json()) }
     }
-    // The API may show data up to a second old. The comparison is repeated, because a tick may be recorded within that second.
+    // The API's data can be a second old, and a tick might be recorded within that second.
     let both = await ask()
     for (let again = 0; again < 5 && !Bun.deepEquals(both.answered, both.said); again++) {
       await Bun.sleep(1_000)
@@ -92,7 +91,7 @@ test("the API returns the same JSON as the command line", async () => {
   }
 })
 
-/** Returns the paths of all fields of a value, including fields of array elements. */
+/** Returns the paths of all fields, including those of array elements. */
 const shapeOf = (value: unknown, path = ""): ReadonlyArray<string> => {
   if (typeof value !== "object" || value === null) return []
   const isList = Array.isArray(value)

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-/** Migrations that do not tell PostgREST to reload, as in a project without the event trigger that reloads it. */
+/** As in a project without the event trigger that makes PostgREST reload. */
 const silent = readMigrations().map(({ name, text }) => ({
   name,
   text: text.replaceAll(/^notify pgrst.*$/gm, "")
@@ -45,7 +45,6 @@ const ask = async (command: string, env: Readonly<Record<string, string>> = {}) 
 }
 const found = (answer: { findings: ReadonlyArray<{ code: string }> }, code: string) =>
   answer.findings.find((one) => one.code === code)
-/** Extracts the SQL from a command line that is meant for pasting into a shell. */
 const pasted = (text: string) => /-c "(notify [^"]*)"/.exec(text)?.[1] ?? "nothing to paste"
 
 test("if the API knows only older functions, the error says to reload its schema, and the reload helps", async () => {

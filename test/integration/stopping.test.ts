@@ -17,7 +17,7 @@ afterEach(() => project.close())
 const DUE = 40
 const IN_FLIGHT = 5
 
-/** Starts an engine and waits until five runs are in flight, more are claimed, and still more are due. */
+/** Waits until five runs are in flight, more are claimed, and still more are due. */
 const startBusyEngine = async (
   environment: Readonly<Record<string, string>>
 ): Promise<EngineProcess> => {
@@ -54,7 +54,7 @@ describe.each([
   test("the engine claims nothing new, records runs in flight, releases claimed runs and records the tick", async () => {
     const engine = await startBusyEngine(environment())
     engine.kill(signal)
-    // The engine releases its claimed runs immediately, before its functions respond.
+    // The engine releases its claimed runs before its functions respond.
     while ((await count("status = 'pending' and claimed_by is not null")) > 0) await Bun.sleep(20)
     const claimed = await count("true")
     expect(await project.statuses()).toEqual({ pending: claimed - IN_FLIGHT, running: IN_FLIGHT })
@@ -70,7 +70,6 @@ describe.each([
     expect(tick).toMatchObject({ completed: IN_FLIGHT, triggered: IN_FLIGHT })
     expect(tick.finished_at).not.toBeNull()
 
-    // The next engine may claim the released runs immediately. It completes all remaining runs.
     expect(await takeOver()).toMatchObject({ code: 0 })
     expect(await project.statuses()).toEqual({ completed: DUE })
     expect(project.functions.invocations.length).toBe(DUE)
@@ -92,7 +91,7 @@ test("a second signal exits immediately, and the leases protect the runs", async
   expect((await engine.exited).code).toBe(143)
   expect(await count("status = 'running'")).toBe(IN_FLIGHT)
 
-  // Expires the dead engine's leases, as if time had passed.
+  // Expires the dead engine's leases.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   functionsMayAnswer.resolve()
   for (let tick = 0; tick < 2; tick += 1) {
@@ -119,7 +118,7 @@ test("an engine that is stopped while the tick opens claims nothing", async () =
   expect(exit.code).toBe(143)
   expect(await project.statuses()).toEqual({})
   project.gateway.faults.clear()
-  // The rows in a lost response stay reserved for 15 s for the engine that fetched them.
+  // The rows in a lost response stay reserved for 15 s.
   expect(await takeOver()).toMatchObject({ code: 0, summary: { due: 0 } })
   await project.sql`update organization_integrations set reserved_until = now()`
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })

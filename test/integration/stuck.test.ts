@@ -19,7 +19,7 @@ test("a slot that ticks skip because another session holds its lock becomes an i
   for (let n = 0; n < 3; n++) {
     const { code, stdout } = await runBinary(["run", "-o", "json"], { env: project.environment })
     expect([code, JSON.parse(stdout).skips[0]?.reason]).toEqual([0, "locked"])
-    // Backdates all ticks by a minute and drops the slot's reservation, as if the third tick ran two minutes after the first.
+    // Simulates that the third tick runs two minutes after the first.
     await project.sql`update sync_tick set started_at = started_at - interval '1 minute'`
     await project.sql`update organization_integrations set reserved_until = null`
   }

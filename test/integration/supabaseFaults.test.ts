@@ -15,7 +15,6 @@ afterEach(() => project.close())
 const tick = async (settings: Readonly<Record<string, string>> = {}) =>
   (await startEngine({ ...project.environment, ...settings })).exited
 
-/** Asserts that every run was attempted, sent and settled exactly once. */
 const expectOnce = async (count: number) => {
   expect(await project.statuses()).toEqual({ completed: count })
   const [row] = await project.sql`

@@ -12,7 +12,7 @@ beforeEach(async () => {
 }, 60_000)
 afterEach(() => project.close())
 
-/** Seeds due integrations for one vendor, each in its own organisation. Returns the organisation IDs. */
+/** Returns the organisation IDs. */
 const seedTenants = async (count: number): Promise<ReadonlyArray<string>> => {
   const ids = await project.seedDue(count)
   const rows = await project.sql`
@@ -20,7 +20,7 @@ const seedTenants = async (count: number): Promise<ReadonlyArray<string>> => {
   return rows.map((row: { org_id: string }) => row.org_id)
 }
 
-/** Makes these organisations' functions report that the vendor asked them to wait for an hour. */
+/** The vendor asks these organisations to wait for an hour. */
 const throttle = (orgs: ReadonlyArray<string>) =>
   project.functions.behave((body) =>
     orgs.includes(String(body.org_id))
@@ -48,7 +48,6 @@ test.each(["the API", "a direct connection"])(
     await seedTenants(10)
     expect(await run(direct)).toMatchObject({ triggered: 10, completed: 10, skipped: 0 })
 
-    // The throttled integration does not delay the other integrations, even if all are due in the same tick.
     const [worse = ""] = await seedTenants(1)
     throttle([bad, worse])
     await seedTenants(10)
@@ -94,8 +93,7 @@ test("when several tenants are throttled within a minute, all tenants of the ven
 test("429 answers to one organisation do not make the shared function unavailable to another", async () => {
   const throttled = crypto.randomUUID()
   const slow = crypto.randomUUID()
-  // No accounting API is known for this type, so no API throttle delays the runs. The wait is longer than the tick, which would
-  // otherwise retry some of the runs.
+  // This type has no known API, so no API throttle delays the runs.
   const unknownApi = { integration_type: "'custom'" }
   await project.seedDue(20, { ...unknownApi, org_id: `'${throttled}'` })
   await project.seedDue(3, { ...unknownApi, org_id: `'${slow}'` })

@@ -68,7 +68,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     await project.seedDue(1, { sync_schedule: "'0 0 30 2 *'" })
     const unbounded = { next_run_at: "null", schedule_since: "'-infinity'" }
     await expect(project.seedDue(1, unbounded)).rejects.toThrow("organization_integrations_bounds")
-    // The constraint rejects this value of schedule_since, but an adopted table may already contain it.
+    // An adopted table can contain a schedule_since that the constraint rejects.
     await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
     await project.seedDue(1, unbounded)
     const summary = await project.tick(mechanism)
@@ -190,7 +190,6 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
       summary: { ok: false }
     })
     expect(failure.message).toContain("Set SUPABASE_SECRET_KEY")
-    // A failed run does not make the tick fail. The tick only counts the failure.
     project.functions.behave(() => Behaviour.status(400, { error: "no" }))
     expect(
       await runScheduledJobs(client(), url(), { ...options, throwOnError: true })
@@ -208,7 +207,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     const began = performance.now()
     const options = { functionKey: project.gateway.secretKey }
     const summary = await runScheduledJobs({ rpc }, url(), options)
-    // The limit allows for a busy machine, but is below the 45 s that a timer-driven tick would wait.
+    // A timer-driven tick would wait 45 s.
     expect(performance.now() - began).toBeLessThan(30_000)
     expect(away.length).toBeGreaterThan(3)
     expect(summary).toMatchObject({

@@ -17,7 +17,6 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Replaces what differs between test runs: the project's URL, timings, and the server's version. */
 const everywhere = (project: Project): Replacements => [
   [project.gateway.url, "https://abcdefghijklmnopqrst.supabase.co"],
   [directory, "/tmp"],
@@ -29,7 +28,7 @@ const everywhere = (project: Project): Replacements => [
   ]
 ]
 
-/** Omits all but the first and last settings, because settings change often. Two are enough to show the format. */
+/** Omits the settings between the first and the last, because settings change often. */
 const THE_REST = [/(SYNC_SCHEDULER_LEASE_MARGIN)[\s\S]*?(?=error:)/, "...\n"] as const
 
 test("doctor matches its transcripts for a faulty set-up, in a pipe and on narrow and wide terminals", async () => {

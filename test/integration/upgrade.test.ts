@@ -19,7 +19,6 @@ afterAll(() => functions.close())
 const upTo = (version: string) =>
   migrations.flatMap((one) => (one.version <= version ? [one.sql] : [])).join("\n")
 
-/** Returns the SQL of a migration that is newer than this binary. */
 const future = (enginesFrom?: string) => `
   comment on schema sync_scheduler is 'Schema version 20990101000000.';
   ${enginesFrom === undefined ? "" : `create or replace function sync_scheduler.engines_from() returns text language sql immutable return '${enginesFrom}';`}`
@@ -30,7 +29,6 @@ const due = `insert into organization_integrations (org_id, integration_type, sy
 const codesOf = (report: { findings: ReadonlyArray<{ code: string | null }> }) =>
   report.findings.map(({ code }) => code)
 
-/** Runs the binary against a database with this schema and one due integration. */
 const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   const database = await createDatabase({ migrations: false, sql })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })

@@ -8,10 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => project.close())
 
-/**
- * A function whose first request takes `bootMs`, because its isolate has to boot. Each response says in the fence's header
- * whether the isolate was cold.
- */
+/** The first request takes `bootMs`, because the isolate has to boot. */
 const bootsSlowly = (bootMs: number) => {
   let isWarm = false
   const answer = (): Behaviour.Behaviour => {

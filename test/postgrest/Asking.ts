@@ -2,22 +2,19 @@ import { createHmac } from "node:crypto"
 import type { RpcGateway } from "../support/RpcGateway.ts"
 import type { RecordedRequest } from "./Recorded.ts"
 
-/**
- * Returns the database URL for PostgREST's login role, which has no privileges of its own but can switch to all other roles.
- */
+/** PostgREST's login role has no privileges of its own, but can switch to all other roles. */
 export const asAuthenticator = (databaseUrl: string): string => {
   const url = new URL(databaseUrl)
   url.username = "authenticator"
   return url.href
 }
 
-/** Sends a recorded request to the stand-in. */
 export const ask = (gateway: RpcGateway, request: RecordedRequest): Promise<Response> => {
   const { body, headers, method = "POST", path } = request
   return fetch(`${gateway.url}/rest/v1${path}`, {
     method,
     headers: {
-      // PostgREST itself reads only the bearer token; the gateway in front of it checks the apikey.
+      // PostgREST reads only the bearer token; the gateway in front of it checks the apikey.
       apikey: gateway.publishableKey,
       authorization: `Bearer ${tokenOf(gateway, request)}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),

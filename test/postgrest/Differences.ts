@@ -1,9 +1,7 @@
 import type { Answered } from "./Recorded.ts"
 
-/** An intentional difference between the stand-in and PostgREST. */
 export interface Difference {
   readonly why: string
-  /** The part of the stand-in's response that differs. */
   readonly answer: Partial<Answered>
 }
 
@@ -17,7 +15,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** Intentional differences, by scenario. The test fails if a listed difference no longer exists. */
+/** By scenario. The test fails if a listed difference no longer exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },
@@ -44,7 +42,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   "sqlstate-PT099": { why: NO_STATUS, answer: { status: 500 } }
 }
 
-/** Differences that are not covered by any recorded scenario. */
+/** No recorded scenario covers these differences. */
 export const unrecordedDifferences: ReadonlyArray<string> = [
   "The hint of PGRST202 is a simpler guess (PostgrestHint.ts); all recorded ones are equal.",
   "A notification is acted on before a call that misses its function is answered, so that tests do not depend on time.",

@@ -1,4 +1,3 @@
-/** The SQL functions that recorded.jsonl calls. */
 export const functionsSql = `
 create table t_w (i int);
 create table t_u (i int constraint u unique deferrable initially deferred);

@@ -1,30 +1,25 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** One request of a scenario. */
 export interface RecordedRequest {
   readonly method?: string
   readonly path: string
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** The key's role; service_role by default. */
   readonly key?: "anon"
-  /** The claims of a JWT to send instead of the key. Numbers are seconds from now. */
+  /** The claims of a JWT to send instead of the key, with times in seconds from now. */
   readonly claims?: Readonly<Record<string, unknown>>
   /** A bearer token to send instead of the key. `forged` means a JWT signed with a different secret. */
   readonly token?: string
 }
 
-/**
- * The parts of a response that clients can observe. recorded.jsonl omits headers that can be derived from the status and body;
- * `complete` adds them. `cut` means that there was no response.
- */
+/** recorded.jsonl omits headers that `complete` derives from the status and body. `cut` means that there was no response. */
 export interface Answered {
   readonly cut?: true
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | null>>
   readonly body?: string
-  /** The beginning of a long body, recorded instead of `body`. */
+  /** The beginning of a long body. */
   readonly begins?: string
   readonly bytes?: number
 }
@@ -42,19 +37,17 @@ export const sqlStates: ReadonlyArray<readonly [string, number]> = Object.entrie
   lines[0]?.sqlstates ?? {}
 )
 
-/** Single requests to the functions in Functions.ts. */
 export const calls: ReadonlyArray<
   Answered & { readonly call: string; readonly request: RecordedRequest }
 > = lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
 
-/** Responses recorded in situations that the test must set up first. */
+/** The test must set up these situations first. */
 export const situations: ReadonlyMap<string, Answered> = new Map(
   lines.flatMap(({ situation, ...answer }) =>
     situation === undefined ? [] : [[situation, answer]]
   )
 )
 
-/** The headers that clients read. */
 const COMPARED_HEADERS = [
   "server",
   "content-type",
@@ -88,7 +81,6 @@ export const complete = (answer: Answered): Answered => {
   return { ...answer, headers: Object.fromEntries(headers) }
 }
 
-/** Reads a response for comparison with `like`. */
 export const read = async (asked: Promise<Response>, like: Answered): Promise<Answered> => {
   let response: Response
   try {

@@ -9,7 +9,6 @@ import { ask } from "./Asking.ts"
 import { read } from "./Recorded.ts"
 import { onOwnServer, onStage, type Seen, type Stage, untilSchemaRead } from "./Stage.ts"
 
-/** A situation to set up, and the names of the responses recorded in that situation. */
 export interface Scenario {
   readonly names: ReadonlyArray<string>
   readonly play: () => Promise<Seen>
@@ -26,7 +25,7 @@ const scenario = (names: ReadonlyArray<string>, play: () => Promise<Seen>): Scen
 const sleepers = (admin: SQL) => admin`
   select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
 
-/** Terminates the API's sessions, except the listening session. */
+/** Spares the listening session. */
 const terminatePool = (admin: SQL) => admin`
   select pg_terminate_backend(pid) from pg_stat_activity
    where datname = current_database() and application_name = 'PostgREST 14.9'`

@@ -11,10 +11,9 @@ import { asAuthenticator, ask } from "./Asking.ts"
 import { functionsSql } from "./Functions.ts"
 import { type Answered, type RecordedRequest, read } from "./Recorded.ts"
 
-/** Responses by the name under which they were recorded. */
 export type Seen = Readonly<Record<string, Answered>>
 
-/** A database with the functions in Functions.ts, and the stand-in that serves it. */
+/** The stand-in serves a database with the functions in Functions.ts. */
 export interface Stage {
   readonly gateway: RpcGateway
   readonly admin: SQL
@@ -24,7 +23,6 @@ export interface Stage {
   readonly written: (i: number) => Promise<number>
 }
 
-/** A scenario's environment: a separate server, a proxy on `port`, or different gateway options. */
 interface Setting {
   readonly server?: PostgresServer
   readonly port?: number
@@ -60,7 +58,6 @@ export const onStage = async (
   }
 }
 
-/** Runs a scenario on its own server, which the scenario may stop. */
 export const onOwnServer = async (
   play: (stage: Stage, server: OwnPostgresServer) => Promise<Seen>
 ): Promise<Seen> => {
@@ -72,7 +69,6 @@ export const onOwnServer = async (
   }
 }
 
-/** Resolves when the stand-in has read the schema again. */
 export const untilSchemaRead = async ({ ask: call }: Stage): Promise<void> => {
   while ((await call("t_text")).status === 503) await Bun.sleep(50)
 }

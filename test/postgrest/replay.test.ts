@@ -7,10 +7,7 @@ import { functionsSql } from "./Functions.ts"
 import { calls, complete, read, situations, sqlStates } from "./Recorded.ts"
 import { scenarios } from "./Situations.ts"
 
-/**
- * Compares the stand-in's responses with those recorded from PostgREST 14.9: status, body, and the headers that clients read.
- * Every engine test that uses the API relies on this match.
- */
+/** Every engine test that uses the API relies on the stand-in to respond like PostgREST 14.9. */
 let database: TestDatabase
 let gateway: RpcGateway
 beforeAll(async () => {

@@ -53,10 +53,10 @@ import { Schedule } from "sync-scheduler/layers"
 console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** supabase-js requires a WebSocket, which Node.js has provided only since version 22. These tests never open one. */
+/** supabase-js requires a WebSocket, which Node.js has provided only since version 22. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
-/** Resolves imports of the package to the installed package, not to the sources that tsconfig.json names. */
+/** Resolves the installed package, not the sources that tsconfig.json names. */
 const PUBLISHED: Bun.BunPlugin = {
   name: "published",
   setup: (build) => {
@@ -64,7 +64,7 @@ const PUBLISHED: Bun.BunPlugin = {
   }
 }
 
-/** Compiles an example to JavaScript in the app, because Node.js before 22.18 cannot run TypeScript. Returns the file name. */
+/** Node.js before 22.18 cannot run TypeScript. */
 const built = async (path: string): Promise<string> => {
   const name = path.replaceAll("/", "-").replace(/\.ts$/, "")
   const { success } = await Bun.build({
@@ -225,7 +225,7 @@ describe("the package, installed with npm", () => {
     "passes %s on: serve finishes and exits with 0",
     async (signal) => {
       const { PATH = "" } = process.env
-      // Uses a separate project, because a call from the stopped server may still hold reservations on due integrations.
+      // A call from the stopped server might still hold reservations in the other project.
       const own = await startProject()
       const shim = Bun.spawn(
         [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
@@ -294,10 +294,9 @@ describe("the package, installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      // The package's declarations are checked only under the stricter module setting.
+      // Declarations are checked only under the stricter module setting.
       const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
       const checked = await run([...tsc, ...once, ...programs], app)
-      // Errors in other packages' declarations are ignored.
       const ours = checked.stdout
         .split("\n")
         .filter((line) => !/^node_modules\/(?!sync-scheduler)|^ |^$/.test(line))

@@ -19,7 +19,7 @@ const workflows = readdirSync(folder).map((name) => ({
   text: readFileSync(join(folder, name), "utf8")
 }))
 
-/** Linter errors to ignore, because they concern features that GitHub added after the linter's release. */
+/** The linter does not know GitHub features that are newer than its release. */
 const NEWER =
   /permission scope "attestations"|label "(ubuntu-24\.04(-arm)?|macos-15(-intel)?|windows-2025)"/
 
@@ -80,7 +80,7 @@ test("a job with an identity token or write access neither installs nor builds a
       name,
       commands.match(/\b(npx|bunx?|yarn|pnpm|pip|apt(-get)?|curl|wget|install|ci|add)\b/)
     ]).toEqual([name, null])
-    // With --ignore-scripts, npm does not run the package's scripts when it publishes.
+    // npm must not run the package's scripts when it publishes.
     for (const [publish] of commands.matchAll(/npm publish.*/g)) {
       expect(publish).toContain("--ignore-scripts")
     }
@@ -96,16 +96,12 @@ test("the job that publishes the site runs no project code", () => {
   expect(publish?.steps.map(({ uses }) => uses?.split("@")[0])).toEqual(["actions/deploy-pages"])
 })
 
-/** The result of a step: its exit code, and a reader for the files in its directory. */
 interface Played {
   readonly code: number
   readonly read: (path: string) => string
 }
 
-/**
- * Runs a step in a separate directory. The step's `docker` and `gh` are scripts that append their arguments to the file `calls`
- * and then run the shell code in the parameter `docker`.
- */
+/** The step's `docker` and `gh` append their arguments to the file `calls`. Then the shell code in `docker` runs. */
 const play = (
   job: string,
   name: string,

@@ -1,9 +1,8 @@
 import { join, resolve } from "node:path"
 
-/** The output directory of `bun run site`. */
 export const siteDirectory = resolve(import.meta.dir, "../../dist/site")
 
-/** Serves the built site the way a static host does. The caller stops the server. */
+/** Serves the built site as a static host does. */
 export const serveSite = (): { readonly url: string; readonly stop: () => Promise<void> } => {
   const server = Bun.serve({
     hostname: "127.0.0.1",

@@ -1,4 +1,3 @@
-/** Tests the site that `bun run site` builds: its links and, in Chromium, its home page, search and appearance. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -77,7 +76,7 @@ describe.each(["light", "dark"] as const)("the home page, %s", (colorScheme) => 
       isDark: document.documentElement.classList.contains("dark")
     }))
     expect([height, width, isDark]).toEqual([900, 1440, colorScheme === "dark"])
-    // The theme's search button is named by its label only, although it also shows a keyboard shortcut.
+    // The label of the theme's search button omits the keyboard shortcut that the button shows.
     const found = (await violations(page)).filter((one) => !/^label-content.*DocSearch/.test(one))
     expect(found).toEqual([])
     expect(problems).toEqual([])

@@ -4,7 +4,7 @@ import { LEASE, list } from "./RunFixture.ts"
 
 export const XLEDGER = { api_provider: "xledger", api_host: "www.xledger.net" }
 
-/** A vendor's throttling response, as the engine reports it to the database. */
+/** The engine's report of a throttling response. */
 export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
   provider: "xledger",
   host: null,
@@ -19,20 +19,16 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
   ...more
 })
 
-/** Claimed runs for one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests the start of each run. Returns, by run id, `running` or the reason for the refusal and the retry time. */
+  /** Returns `running`, or the reason for the refusal and the retry time, by run id. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   readonly health: (host?: string) => Promise<Row>
   readonly holds: () => Promise<ReadonlyArray<Row>>
 }
 
-/**
- * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. Either all integrations
- * belong to one organisation, or each belongs to its own.
- */
+/** Creates due integrations of one organisation, or of one organisation each. Engine e1 has just claimed their runs. */
 export const openApi = async (
   ledger: Ledger,
   count: number,

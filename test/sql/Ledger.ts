@@ -7,35 +7,29 @@ import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A migrated database whose clock advances only when the test advances it. */
 export interface Ledger {
   readonly sql: SQL
   readonly url: string
   readonly adminUrl: string
-  /** Calls an SQL function by name with JSON arguments and returns its JSON. */
+  /** Calls an SQL function with JSON arguments. */
   readonly call: (name: string, args?: Row, session?: SQL) => Promise<Row>
-  /** Returns the rows of a query, as JSON (for instants, see `json`). */
+  /** Returns rows as JSON (for instants, see `json`). */
   readonly rows: (query: string) => Promise<ReadonlyArray<Row>>
   readonly execute: (statements: string) => Promise<void>
-  /** Deletes all integrations, runs and history, and sets the clock to `start`. */
+  /** Deletes all rows, and sets the clock to `start`. */
   readonly reset: () => Promise<void>
-  /** Advances the clock. */
   readonly after: (seconds: number) => Promise<void>
-  /**
-   * Inserts an integration that has been due for a minute, and returns its id. `columns` are SQL expressions by column name.
-   */
+  /** Inserts an integration that has been due for a minute. `columns` maps column names to SQL expressions. */
   readonly integration: (columns?: Readonly<Record<string, string>>) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-/** The time at which every test begins. */
 export const start = "2026-03-02T10:00:00.000Z"
-/** The due slot of every integration that `Ledger.integration` inserts. */
+/** The due slot of every new integration. */
 export const slot = "2026-03-02T09:59:00.000Z"
 export const next = "2026-03-02T10:04:00.000Z"
 export const org = "00000000-0000-4000-8000-0000000000aa"
 
-/** Returns the instant this many seconds after `start`. */
 export const at = (seconds: number): string =>
   new Date(Date.parse(start) + seconds * 1000).toISOString()
 
@@ -45,10 +39,7 @@ const IN_UTC = `do $$ begin
 /** Converts a whole-second instant to PostgreSQL's JSON format. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
-/**
- * The two shared tables as another tool might have created them, with varchar and bigint columns and without not-null
- * constraints.
- */
+/** The two shared tables as another tool might have created them. */
 const ADOPTED = `
   create table public.organization_integrations (
     id uuid primary key default gen_random_uuid(), org_id uuid, integration_type varchar(40), sync_schedule varchar(100),
@@ -60,7 +51,6 @@ const ADOPTED = `
     started_at timestamptz(3), drift_ms bigint, duration_ms bigint, http_status bigint, lease_seconds bigint, warm_up_ms bigint,
     skip_reason varchar(20), error_code varchar(200), error_message varchar(2048));`
 
-/** Opens a ledger on a server, optionally over pre-existing tables. The caller closes it. */
 export const openLedger = async (server: PostgresServer, adopted = false): Promise<Ledger> => {
   const database = await createDatabase({
     sql: adopted ? `${IN_UTC};${ADOPTED}` : IN_UTC,
@@ -145,7 +135,6 @@ const encode = (value: unknown, type: string): string | null => {
   return Array.isArray(value) ? `{${value.join(",")}}` : String(value)
 }
 
-/** Returns the argument of `claim_sync_runs` for an integration from `Ledger.integration`. */
 export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   integration_id: integrationId,
   org_id: org,
@@ -159,9 +148,7 @@ export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   ...changes
 })
 
-/**
- * The servers to test on: the shared server (PostgreSQL 18, or TEST_DATABASE_URL) and, if installed, the system's PostgreSQL.
- */
+/** The shared server (PostgreSQL 18, or TEST_DATABASE_URL) and, if installed, the system's PostgreSQL. */
 export const servers: ReadonlyArray<{
   readonly title: string
   readonly open: () => Promise<PostgresServer>
@@ -170,10 +157,7 @@ export const servers: ReadonlyArray<{
   ...(hasSystemPostgres() ? [{ title: "PostgreSQL (system)", open: startSystem }] : [])
 ]
 
-/**
- * Runs a suite on each server and, unless disabled, once on adopted tables. Each suite has its own ledger, which `ledger()`
- * returns inside tests.
- */
+/** Runs the suite on each server and, unless disabled, once on adopted tables. Each suite has its own ledger. */
 export const onEachServer = (
   subject: string,
   body: (ledger: () => Ledger) => void,
@@ -212,7 +196,6 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// Shared by all files in a test process. The server stops when the process exits.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

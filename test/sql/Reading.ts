@@ -5,10 +5,8 @@ export const ROWS = 20_000
 export const DUE = 120
 
 /**
- * Inserts many integrations, few of them due, and a long history. Triggers are disabled, because only reads are measured.
- * The tables are already empty, but are truncated first, because autovacuum may have recorded that they have no rows. Until
- * autovacuum runs again, a minute later, the planner would consider all indexes equally good. Autovacuum cannot run between
- * the truncation and the commit.
+ * Inserts many integrations, few of them due, and a long history. Truncates the tables first, because autovacuum might have
+ * recorded that they are empty, and the planner would then consider all indexes equally good.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`
@@ -30,7 +28,7 @@ interface Reading {
   readonly fetched: number
 }
 
-/** Returns a transaction's reads by table: sequential scans, and rows fetched by index. */
+/** Returns sequential scans and rows fetched by index, by table. */
 export const reading = (session: SQL, body: (session: SQL) => Promise<unknown>) =>
   session.begin(async (transaction): Promise<ReadonlyArray<Reading>> => {
     // The counters include the session's earlier reads until its statistics are flushed.

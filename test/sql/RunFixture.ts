@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto"
 import { type Ledger, type Row, slotOf } from "./Ledger.ts"
 
-/** One run of one integration, driven step by step through the SQL functions. `token` is the last attempt's lease token. */
+/** One run of one integration. `token` is the last attempt's lease token. */
 export interface RunFixture {
   readonly ledger: Ledger
   readonly integrationId: string
   readonly runId: string
   readonly token: string
   readonly row: () => Promise<Row>
-  /** Starts the pending run with `token`. Fails the test if the start is refused. */
+  /** Fails the test if the start is refused. */
   readonly start: (engine?: string) => Promise<Row>
   readonly startWith: (token: string, engine?: string, adoptAfter?: number) => Promise<Row>
   readonly settle: (outcome: string, more?: Row, token?: string) => Promise<Row>
@@ -19,19 +19,19 @@ export interface RunFixture {
   readonly retry: () => Promise<Row>
   readonly release: () => Promise<Row>
   readonly after: (seconds: number) => Promise<void>
-  /** Sets columns of the run in SQL, as a project's own code might. */
+  /** Changes the run in SQL, as a project's own code might. */
   readonly set: (columns: string) => Promise<void>
   readonly setIntegration: (columns: string) => Promise<void>
   readonly events: () => Promise<ReadonlyArray<string>>
   readonly incidents: (kind: string) => Promise<ReadonlyArray<string>>
 }
 
-/** The lease and the quiescence period in every test, in seconds. */
+/** In seconds. */
 export const LEASE = 215
 export const QUIESCENCE = 430
 export const nonce = "00000000-0000-4000-8000-000000000001"
 
-/** Creates an integration whose run engine e1 has just claimed. */
+/** Engine e1 has just claimed the run. */
 export const openRunFixture = async (
   ledger: Ledger,
   columns: Readonly<Record<string, string>> = {}
@@ -48,7 +48,6 @@ export const openRunFixture = async (
   return runFixtureOf(ledger, integrationId, String(claimed.run_id))
 }
 
-/** Creates a fixture for an existing run. */
 export const runFixtureOf = (ledger: Ledger, integrationId: string, runId: string): RunFixture => {
   let token: string = randomUUID()
   const owner = (given?: string) => ({ p_run_id: runId, p_lease_token: given ?? token })
@@ -128,7 +127,7 @@ const by = (runId: string): Row => ({
 
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/** Each function puts a run into an initial state, and sets the clock to the instant that the state requires. */
+/** Puts a run into each initial state, and sets the clock to the instant that the state requires. */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {
@@ -142,14 +141,14 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.begin()
     return fixture
   },
-  // The lease has ended, and no sweep has run yet.
+  // The lease has ended before a sweep.
   over: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
     await fixture.after(LEASE)
     return fixture
   },
-  // The function's host refused the attempt, and the run is waiting for its next attempt.
+  // The host refused the attempt, and the run waits for the next attempt.
   backoff: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
@@ -186,7 +185,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(LEASE)
     return fixture
   },
-  // The outcome of the first attempt is unknown, and the run is waiting for its second attempt.
+  // The first attempt's outcome is unknown, and the run waits for the second attempt.
   requeued: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()

@@ -1,7 +1,7 @@
 import type { Row } from "./Ledger.ts"
 import type { RunFixture } from "./RunFixture.ts"
 
-/** An SQL call that acts on a run. By default, it carries the last attempt's lease token. */
+/** By default, the call carries the last attempt's lease token. */
 export type Action = (fixture: RunFixture, token: string) => Promise<Row>
 
 export const tokenActions: Readonly<Record<string, Action>> = {
@@ -29,7 +29,7 @@ export interface Outcome {
   readonly refused: boolean
   readonly reason: unknown
   readonly status: string
-  /** Returns a cell of the transition table: the new status, "-" if refused, "=" if unchanged. */
+  /** Returns the new status, "-" if refused, or "=" if unchanged. */
   readonly cell: (wasReleased: boolean) => string
 }
 

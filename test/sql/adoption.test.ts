@@ -7,7 +7,7 @@ import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Tables that a project might already have, with varchar and bigint columns, extra columns, RLS and rows. */
+/** Varchar and bigint columns, extra columns, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -60,7 +60,6 @@ for (const { title, open } of servers) {
       server = await open()
     }, SLOW)
 
-    /** Creates a project that had these tables before the migrations were applied. */
     const project = async (tables: string) => {
       const database = await createDatabase({ migrations: false, sql: tables, server })
       const sql = connect(database.url, { max: 2 })
@@ -123,8 +122,7 @@ for (const { title, open } of servers) {
         ])
         const call = async (text: string): Promise<Row> =>
           (await sql.unsafe(`select public.${text} as answer`))[0]?.answer
-        // The project's own running row, which has no slot or key, becomes unknown and is released, and the scheduler never
-        // runs it.
+        // The project's own running row has no slot or key. The scheduler releases the row and never runs it.
         const tick = await call("open_sync_tick(gen_random_uuid(), 'e1')")
         expect(tick.swept).toMatchObject({ expired: 1, released: 1 })
         expect(list(tick.integrations)).toHaveLength(2)

@@ -4,7 +4,6 @@ import { connect } from "../support/Postgres.ts"
 import { at, json, type Ledger, onEachServer, type Row } from "./Ledger.ts"
 import { list, openRunFixture } from "./RunFixture.ts"
 
-/** The notification state of every incident. */
 const STATE = `select id, kind, subject, resolved_at is not null as over, notified_at, resolve_notified_at,
   alert_attempts, alert_not_before, alert_claimed_by, alert_error, alert_gave_up from public.sync_incident order by id`
 

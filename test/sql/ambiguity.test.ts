@@ -7,7 +7,7 @@ const stateOf = async (fixture: RunFixture) => {
   return { status, attempt, ambiguous, ambiguous_before, released: released_at !== null }
 }
 
-/** Lets the sweep requeue an unknown run after its quiescence period, and starts the run again. */
+/** Lets the sweep requeue an unknown run, and starts the run again. */
 const again = async (fixture: RunFixture) => {
   await fixture.after(QUIESCENCE)
   await fixture.sweep()
@@ -25,7 +25,7 @@ onEachServer("ambiguous runs", (ledger) => {
     expect(await stateOf(fixture)).toMatchObject({ status: "pending", ambiguous: true })
     await fixture.start()
     await fixture.settle("not_executed", { retry_in_ms: 0 })
-    // No attempts are left. The last one was refused, but the first may have taken effect, so the run must not become failed.
+    // The last attempt was refused, but the first might have taken effect, so the run must not become failed.
     expect(await stateOf(fixture)).toMatchObject({ status: "unknown", attempt: 3, ambiguous: true })
   })
 

@@ -246,7 +246,6 @@ onEachServer("claiming", (ledger) => {
     const shuffled = [...ids].map((id, n) => [(n * 7919) % ids.length, id] as const)
     const other = shuffled.toSorted(([a], [b]) => a - b).map(([, id]) => id)
     const all = await Promise.all([claimAll("e1", ids), claimAll("e2", other), claimAll("e3", ids)])
-    // Locked slots are still due, so another call to `claimAll` claims them.
     const rest = await claimAll("e4", ids)
     const total = [...all, rest].reduce((sum, { claimed }) => sum + claimed, 0)
     expect(total).toBe(2000)
@@ -289,7 +288,7 @@ onEachServer("reading due slots", (ledger) => {
         return `(${n + 1}, '* * * * *', ${due}, true, null)`
       }).join(",")
     )
-    // An adopted table may have rows whose next_run_at is not a whole second.
+    // In an adopted table, next_run_at might not be a whole second.
     await ledger().execute(`
       alter table public.organization_integrations disable trigger user;
       update public.organization_integrations set next_run_at = next_run_at + interval '123456 microseconds' where id::text like '%7';

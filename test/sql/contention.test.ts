@@ -9,7 +9,7 @@ const INTEGRATIONS = 12
 const SESSIONS = 6
 const STEPS = 120
 
-/** Returns a seeded random generator. Every execution of the test takes the same steps, but they interleave differently. */
+/** Every execution takes the same steps, but the steps interleave differently. */
 const random = (seed: number) => {
   let state = seed
   return (sides: number): number => {
@@ -23,7 +23,7 @@ const ids = Array.from(
   (_, n) => `00000000-0000-4000-8000-${String(n + 1).padStart(12, "0")}`
 )
 
-/** Runs a session that performs random actions by engines, functions, operators and applications. */
+/** Acts at random as an engine, a function, an operator or an application. */
 const live = async (ledger: Ledger, session: SQL, seed: number): Promise<ReadonlyArray<string>> => {
   const roll = random(seed)
   const engine = `e${seed}`
@@ -118,7 +118,7 @@ onEachServer("concurrent use", (ledger) => {
   test("causes no deadlock, breaks no invariant, and records every change of a run's state", async () => {
     await ledger().reset()
     for (const id of ids) await ledger().integration({ id: `'${id}'` })
-    // Records every committed version of every run, so that the test can check the invariants.
+    // Records every committed version of every run.
     await ledger().execute(`
       create table public.versions (n bigint generated always as identity, id uuid, old text, new text);
       create function public.keep_version() returns trigger language plpgsql security definer as $$ begin

@@ -95,7 +95,7 @@ onEachServer("a fetch", (ledger) => {
       expect((await fetch(token)).pending).toMatchObject([{ run_id: id, claimed_by }])
       expect((await fetch(randomUUID())).pending).toEqual([])
       expect((await fetch(randomUUID(), { engine: "e2" })).pending).toEqual([])
-      // Only the repeated fetch returns the run, which no longer has a claimer.
+      // The run no longer has a claimer, but only the repeated fetch returns it.
       expect((await fetch(token)).pending).toMatchObject([{ run_id: id, claimed_by: null }])
       await ledger().after(11)
       expect((await fetch(randomUUID(), { engine: "e2" })).pending).toMatchObject([

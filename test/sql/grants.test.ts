@@ -4,7 +4,7 @@ import { connect } from "../support/Postgres.ts"
 import { onEachServer } from "./Ledger.ts"
 
 const SEARCH_PATH = "search_path=pg_catalog, pg_temp"
-/** The settings that `sync_scheduler.set_call_settings()` gives every function, regardless of the project's own settings. */
+/** The settings that `sync_scheduler.set_call_settings()` gives every function. */
 const CALL_SETTINGS = [
   "default_transaction_isolation=read committed",
   "statement_timeout=25s",
@@ -60,7 +60,6 @@ onEachServer(
         const call = `select public.${proname}(${nulls ?? ""})`
         const answers = [await as("anon", call), await as("authenticated", call)]
         expect([signature, ...answers]).toEqual([signature, "42501", "42501"])
-        // The call may fail because of its arguments, but not for lack of permission.
         expect([signature, await as("service_role", call)]).not.toContain("42501")
       }
     })

@@ -52,7 +52,7 @@ onEachServer("health learned from syncs", (ledger) => {
     const subject = `xledger/www.xledger.net/${org}`
     const opened = { subject, status: "throttled", open: true }
     expect(await incidents(ledger())).toEqual([{ ...opened, occurrences: 1 }])
-    // An attempt that began before the API started throttling says nothing about the API's current state.
+    // An attempt that began before the throttling says nothing about the API's current state.
     await api.settle(b, "completed")
     expect(await api.holds()).toMatchObject([{ throttled_until: json(at(45)) }])
     expect(await api.health()).toMatchObject({ status: "healthy", mode: "active" })
@@ -272,7 +272,6 @@ onEachServer("runs of a throttled API", (ledger) => {
       reason: "api_throttled",
       host: "www.xledger.net"
     })
-    // The retry time has passed, so any engine can fetch the run.
     await ledger().after(64)
     const pending = await ledger().call("read_pending_runs", { p_engine_id: "e2", p_limit: 100 })
     expect(JSON.stringify(pending)).toContain(b)
@@ -374,7 +373,6 @@ onEachServer("runs of a throttled API", (ledger) => {
     )
     expect(Math.min(...waits)).toBe(33_000)
     expect(Math.max(...waits)).toBe(60_000)
-    // If the API does not throttle again, the remaining runs start.
     await ledger().after(60)
     expect(new Set(Object.values(await api.start(others)))).toEqual(new Set(["running"]))
   })

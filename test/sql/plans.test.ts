@@ -6,10 +6,7 @@ import { type Ledger, next, onEachServer, type Row, slot, slotOf } from "./Ledge
 import { DUE, fill, ROWS, reading } from "./Reading.ts"
 import { list } from "./RunFixture.ts"
 
-/**
- * Makes all of a tick's calls in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
- * tick.
- */
+/** Makes all of a tick's calls in one session. */
 const work = async (ledger: Ledger, session: SQL) => {
   const call = (name: string, args: Row) => ledger.call(name, args, session)
   const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
@@ -67,7 +64,7 @@ onEachServer(
           expect([name, scans]).toEqual([name, 0])
           expect(fetched).toBeLessThan(ROWS / 10)
         }
-        // Even under a generic plan, every page after the first must start at its cursor.
+        // Every page after the first must start at its cursor.
         for (let n = 0; n < 5; n++) await work(ledger(), session)
         expect(
           await ledger().rows("select count(*) from public.sync_run_log where attempt = 1")
@@ -121,7 +118,7 @@ onEachServer(
         })
         for (const { name, scans, fetched } of read) {
           expect([name, scans]).toEqual([name, 0])
-          // The old index entries of rows whose slot has just changed remain until the next vacuum.
+          // Old index entries of changed rows remain until the next vacuum.
           expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
         }
         await session.close()

@@ -34,7 +34,7 @@ const record = (ledger: Ledger, token: string, sign: string, more: Row = {}, jit
 const health = async (ledger: Ledger): Promise<Row> =>
   (await ledger.rows("select * from public.integration_health"))[0] ?? {}
 
-/** Inserts an API that has been silent for a long time and has no sync due soon. */
+/** The API has been silent for a long time and has no sync due soon. */
 const silent = async (ledger: Ledger, columns = "") => {
   await ledger.reset()
   await ledger.execute(
@@ -98,7 +98,6 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger())).reasons).toEqual(["sync_is_near"])
     await ledger().execute(`update public.organization_integrations set next_run_at = '${at(61)}'`)
     expect((await claim(ledger())).hosts).toEqual([HOST])
-    // Syncs of another API do not affect the probe.
     await silent(ledger())
     await ledger().integration({ integration_type: "'fortnox'" })
     expect((await claim(ledger())).hosts).toEqual([HOST])

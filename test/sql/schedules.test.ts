@@ -94,8 +94,7 @@ onEachServer("editing a schedule", (ledger) => {
   })
 
   test("an edit records slots that were never computed, if there can be any", async () => {
-    // The integration is a minute old and no tick has run yet. A slot may have passed, but nothing proves that, so the
-    // count is 0.
+    // No tick has run yet. A slot might have passed, but nothing proves that, so the count is 0.
     await integration({ next_run_at: "null", schedule_since: `'${at(-60)}'` })
     await update("sync_schedule = '* * * * *'")
     expect(await ranges()).toEqual([range(-60, "schedule_changed", "edit", 0, 0)])

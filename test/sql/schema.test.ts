@@ -20,7 +20,7 @@ test(
   "the migrations produce supabase/schema.sql and catalog.json (else: bun run schema)",
   async () => {
     const committed = (name: string) => readFileSync(join(root, "supabase", name), "utf8")
-    // Applies the migrations to PGlite one file at a time. The 130 KB dump is compared line by line, for a readable diff.
+    // The 130 KB dump is compared line by line, for a readable diff.
     const { catalog, schema } = await dumpMigrations()
     expect(committed("schema.sql").split("\n")).toEqual(schema.split("\n"))
     expect(committed("catalog.json").split("\n")).toEqual(catalog.split("\n"))
@@ -125,7 +125,7 @@ for (const { title, open } of servers) {
   })
 }
 
-/** Runs the project's own Supabase CLI, without telemetry and with an isolated home directory. */
+/** Sends no telemetry, and has its own home directory. */
 const run = (args: ReadonlyArray<string>, home: string) =>
   new Promise<{ readonly code: number | null; readonly output: string }>((done, fail) => {
     const child = spawn(join(root, "node_modules/.bin/supabase"), [...args], {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { type Project, startProject } from "../support/Project.ts"
 
-/** PostgREST before 16 endlessly retries a call that fails with 40001, so no function of the scheduler may fail with 40001. */
+/** PostgREST before 16 endlessly retries a call that fails with 40001. */
 let project: Project
 beforeAll(async () => {
   project = await startProject()

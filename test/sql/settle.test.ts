@@ -4,7 +4,7 @@ import { connect } from "../support/Postgres.ts"
 import { at, json, next, onEachServer, org } from "./Ledger.ts"
 import { list, openRunFixture, type RunFixture, runFixtureOf, states } from "./RunFixture.ts"
 
-/** Settles the integration's next slot as failed or completed, as the engine does, and returns that run's fixture. */
+/** Settles the integration's next slot, and returns that run's fixture. */
 const nextRun = async (fixture: RunFixture, outcome: string): Promise<RunFixture> => {
   const id = randomUUID()
   await fixture.ledger.execute(`
@@ -272,7 +272,6 @@ onEachServer("the breaker", (ledger) => {
   })
 })
 
-/** Creates and starts a run of another integration. */
 const nextRunning = async (fixture: RunFixture): Promise<RunFixture> => {
   const integrationId = await fixture.ledger.integration()
   const id = randomUUID()

@@ -3,15 +3,15 @@ import { randomUUID } from "node:crypto"
 import { type Ledger, onEachServer, slotOf } from "./Ledger.ts"
 import { list, openRunFixture } from "./RunFixture.ts"
 
-/** Errors that affect a single row: the call succeeds, and reports the row and the reason. */
+/** Errors of a single row: the call succeeds, and reports the row and the reason. */
 const OF_THE_ROW = ["22003", "22P02", "23502", "23505", "23514", "P0001"]
-/** Errors that fail the whole call, whether raised by a trigger or by the database itself. */
+/** Errors that fail the whole call. */
 const OF_THE_CALL = [
   ...["08006", "0A000", "25006", "42501", "42P01", "53100", "53200", "53300", "54000", "55000"],
   ...["57P01", "57P03", "58030", "F0000", "XX000", "XX001"]
 ]
 
-/** While `use` runs, every write to the run log that matches `condition` fails with this SQLSTATE. */
+/** While `use` runs, matching writes to the run log fail with this SQLSTATE. */
 const raising = async (
   ledger: Ledger,
   sqlstate: string,

@@ -3,8 +3,6 @@ import { randomUUID } from "node:crypto"
 import { onEachServer, type Row } from "./Ledger.ts"
 import { list, openRunFixture } from "./RunFixture.ts"
 
-// Tests the incidents for the states `failing` and `retrying`, and the facts that determine an integration's state.
-
 onEachServer("the states failing and retrying", (ledger) => {
   const tick = () => ledger().call("open_sync_tick", { p_tick_id: randomUUID(), p_engine_id: "e1" })
   const incidents = async (): Promise<ReadonlyArray<string>> =>

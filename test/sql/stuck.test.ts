@@ -46,7 +46,7 @@ onEachServer("a repeatedly skipped slot", (ledger) => {
     await ledger().after(60)
     await finish([skipOf(id)])
     expect(await incidents(ledger())).toMatchObject([{ occurrences: 2, open: true }])
-    // The slot is still due, so the next tick leaves the incident open. Once the next slot is later, a tick resolves the incident.
+    // While the slot is due, the incident stays open.
     await open()
     expect(await incidents(ledger())).toMatchObject([{ open: true }])
     await ledger().execute(

@@ -4,12 +4,12 @@ import { connect } from "../support/Postgres.ts"
 import { at, json, onEachServer, org, slot, slotOf } from "./Ledger.ts"
 import { LEASE, list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts"
 
-/** The fields that a sweep adds to the response to a tick's first call, other than the rejected rows. */
+/** The fields that a sweep adds to the response of `open_sync_tick`. */
 const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
 const nothing = { ...swept, rejected: [] }
 
 onEachServer("a sweep", (ledger) => {
-  /** Inserts a row as a project's own code would, without a lease or token. */
+  /** A project's own code inserts rows without a lease or token. */
   const foreign = async (columns: Readonly<Record<string, string>>) => {
     await ledger().reset()
     const integrationId = await ledger().integration()
@@ -125,7 +125,6 @@ onEachServer("a sweep", (ledger) => {
       const { row } = await foreign({ [since]: `'${at(-1799)}'` })
       expect(await sweep()).toEqual(nothing)
       await ledger().after(1)
-      // The quiescence period has ended as well, so the run is also requeued.
       expect(await sweep()).toEqual({ ...nothing, expired: 1, requeued: 1 })
       expect(await row()).toMatchObject({ status: "pending", ambiguous: true })
     }

@@ -69,7 +69,7 @@ onEachServer("a tick", (ledger) => {
       [{ org_id: null, integration_ids: null }, false]
     ] as const) {
       expect([options, (await open(options)).idle]).toEqual([options, idle])
-      // A row reserved for one tick is invisible to other ticks until the reservation ends.
+      // Other ticks see the row only after the reservation ends.
       await ledger().after(15)
     }
   })
@@ -124,8 +124,7 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // A running row whose time limit has passed becomes unknown and is then released, because a run without a key cannot be
-    // retried.
+    // A run without a key cannot be retried, so the run is released after its time limit.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`

@@ -3,9 +3,8 @@ import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts
 import { onEachServer } from "./Ledger.ts"
 import { states } from "./RunFixture.ts"
 
-// Every transition of a run. Each row is a state, which test/sql/RunFixture.ts creates. Each column is a request with the token
-// of the run's last attempt. Each cell is the state after the request: "-" means refused and unchanged, and "=" means accepted
-// and unchanged.
+// Each row is a state from test/sql/RunFixture.ts. Each column is a request with the last attempt's token. Each cell is the state
+// after the request: "-" means refused, and "=" means accepted and unchanged.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -
@@ -55,7 +54,7 @@ onEachServer("transitions", (ledger) => {
         const second = await outcomeOf(fixture, action)
         expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
         expect(await fixture.events()).toEqual(events)
-        // A repeated report is accepted again. A repeated operator action is refused, because nothing is left to do.
+        // A repeated report is accepted again. A repeated operator action has nothing left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }

@@ -26,7 +26,7 @@ test("each alert has one runbook, listed and in the same format", () => {
   }
 })
 
-/** Returns the words after each `sync-scheduler` command in a text, up to a comment or a pipe. */
+/** Splits each command into words, up to a comment or a pipe. */
 const commandLinesOf = (text: string): ReadonlyArray<ReadonlyArray<string>> =>
   [...text.matchAll(/(?:^|`)sync-scheduler ([^`#|]+)/gm)].map(([, line = ""]) =>
     [...(line.split("\n")[0] ?? "").matchAll(/"([^"]*)"|(\S+)/g)].map(

@@ -41,7 +41,7 @@ const netsuite = {
   error: { code: "SSS_REQUEST_LIMIT_EXCEEDED", message: "Request Limit Exceeded" }
 }
 
-/** Every vendor's throttling responses, with the expected code and the expected wait in ms. */
+/** Each vendor's throttling responses, with the expected code and wait in ms. */
 const throttles: ReadonlyArray<
   readonly [string, number, unknown, Record<string, string>, string, number]
 > = [

@@ -63,7 +63,7 @@ describe("a fixed time", () => {
   })
 
   it("at a midnight that does not exist runs when the day begins", () => {
-    // Clocks in Cairo jump from 00:00 to 01:00 on 2026-04-24. Clocks in Havana go back from 01:00 to 00:00 on 2026-11-01.
+    // Cairo's clocks jump from 00:00 to 01:00 on 2026-04-24. Havana's go back from 01:00 to 00:00 on 2026-11-01.
     expect(slots("@daily", "2026-04-23T12:00Z", "2026-04-24T12:00Z", "Africa/Cairo")).toEqual([
       "2026-04-23T22:00Z"
     ])
@@ -386,7 +386,6 @@ describe("every schedule", () => {
     )
     .map((fields) => fields.join(" "))
   const instant = fc.integer({ min: ms("1985-01-01"), max: ms("2040-01-01") })
-  /** Generates either an arbitrary instant or one a few days before an offset change. */
   const start = fc.oneof(instant, fc.constantFrom(...["2011-12-28", "1993-08-19"].map(ms)))
   const possible = (expression: string, timezone: string): Schedule.Schedule => {
     const parsed = Schedule.parse(expression, timezone)

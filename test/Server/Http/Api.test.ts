@@ -27,7 +27,7 @@ let run: string
 const serve = (options: SiteOptions = {}): Promise<Ask> =>
   makeTestSite(PostgresLive.layer({ url: Redacted.make(project.database.url) }), options)
 
-/** Seeds two integrations, one of which fails with a response that must stay private. */
+/** One of the integrations fails with a response that must stay private. */
 beforeAll(async () => {
   project = await startProject()
   const [first] = await project.seedDue(1, { org_name: "'<script>alert(1)</script>'" })
@@ -68,7 +68,7 @@ describe("the OpenAPI document", () => {
     document = await answer.json()
   })
 
-  /** Returns how a response differs from what the API document says for this path, method and status. */
+  /** Compares a response with the API document. */
   const faults = async (path: string, method: string, answer: Response): Promise<string> => {
     const schema =
       document.paths[path]?.[method]?.responses[String(answer.status)]?.content?.[
@@ -307,8 +307,7 @@ describe("actions over HTTP", () => {
       const answer = await ask(resume, refused)
       expect([answer.status, await isEnabled()]).toEqual([status, false])
     }
-    // The server accepts requests from a browser that sends Origin in place of Sec-Fetch-Site, and from our own script, which
-    // sends a CSRF header.
+    // A browser can send Origin in place of Sec-Fetch-Site. Our own script sends a CSRF header.
     expect((await ask(resume, form(fields, { cookie, origin: OWN_PAGE.origin }))).status).toBe(303)
     expect((await ask(pause(), json(because, { ...own, "x-csrf-token": csrf }))).status).toBe(200)
     expect((await ask(resume, json(because))).status).toBe(200)

@@ -56,7 +56,6 @@ export const runOf = (changes: Partial<RunView> = {}): RunView => ({
   ...changes
 })
 
-/** Returns an integration that is on time, with `changes` applied. */
 export const integrationOf = (
   n: number,
   changes: Partial<IntegrationState> = {},
@@ -115,7 +114,7 @@ export const overviewOf = (
   }
 }
 
-/** Returns a day on which nothing was due, with `changes` applied. */
+/** By default, nothing was due on the day. */
 export const dayOf = (changes: Partial<DayFigures> & Pick<DayFigures, "day">): DayFigures => ({
   runs: 0,
   completed: 0,

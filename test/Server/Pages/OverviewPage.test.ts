@@ -77,7 +77,6 @@ describe("the overview", () => {
       '<time datetime="2026-11-24T09:12:04Z">10:12:04</time><span class="sub">in 1 h</span>'
     )
     expect(text).toContain("+1.2 s, took 41.0 s")
-    // A slot in the past is never shown as upcoming.
     expect(text).toContain("was due 1 h ago")
   })
 
@@ -123,7 +122,7 @@ describe("the overview", () => {
     expect(text).not.toContain("x".repeat(100))
     const all = page([integrationOf(4, { org_name: null })])
     expect(all).toContain(uuid(10_004).slice(0, 8))
-    // The page contains nothing that a strict content security policy would block.
+    // A strict content security policy would block these.
     expect(text).not.toMatch(/<style|<script(?! src="\/assets\/)| style="| on\w+="/)
   })
 

@@ -12,18 +12,16 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { debianBase, type ScriptResult } from "./Machine.ts"
 
-/** podman and runc with a separate image store, available to scripts as `docker`. Containers share this machine's network. */
+/** podman with a separate image store. Containers share this machine's network. */
 export interface Containers {
-  /** The working directory of the scripts. */
   readonly directory: string
-  /** Runs a bash script in which `docker` is podman. */
   readonly run: (script: string) => Promise<ScriptResult>
-  /** Runs a bash script and returns its stdout. Throws if the script fails. */
+  /** Returns stdout. *Throws* if the script fails. */
   readonly must: (script: string) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-/** Maps `docker` to podman, with Docker's image format (for health checks), and `docker compose` to podman-compose. */
+/** Docker's image format has health checks. */
 const DOCKER = `docker() {
   case "$1" in
     build) shift; podman build --format docker "$@" ;;
@@ -33,10 +31,7 @@ const DOCKER = `docker() {
 }
 `
 
-/**
- * STAND-IN for a compose project's bridge network, which this machine cannot create: the project's services use the host
- * network. All other podman-compose calls reach podman unchanged.
- */
+/** STAND-IN for a compose project's bridge network, which this machine cannot create. Services use the host network. */
 const HOST_NETWORK = `#!/bin/bash
 [ "$1" = network ] && exit 0
 args=()
@@ -49,7 +44,6 @@ done
 exec "$(PATH=\${PATH#*:} command -v podman)" "\${args[@]}"
 `
 
-/** Starts podman with the base images that the Dockerfiles name. */
 export const startContainers = async (): Promise<Containers> => {
   for (const tool of ["podman", "podman-compose", "runc"]) {
     if (Bun.which(tool) === null) throw new Error(`no ${tool}: apt-get install ${tool}`)
@@ -120,7 +114,7 @@ image_default_transport = "containers-storage:"
   }
 }
 
-/** Returns whether overlay mounts work here. Without them, every layer is a full copy, which takes minutes. */
+/** Without overlay mounts, every layer is a full copy, which takes minutes. */
 const hasOverlay = (home: string): boolean => {
   const script = `mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && umount m`
   const scratch = join(home, "overlay")
@@ -128,10 +122,7 @@ const hasOverlay = (home: string): boolean => {
   return Bun.spawnSync(["/bin/sh", "-c", script], { cwd: scratch }).exitCode === 0
 }
 
-/**
- * STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot: glibc, CA certificates and the user, from Debian 12 packages.
- * Like the original, it has no shell.
- */
+/** STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot, from Debian 12 packages. Neither has a shell. */
 const distroless = (home: string): string => {
   const context = join(home, "distroless")
   const base = debianBase()

@@ -10,23 +10,20 @@ import { startGateway } from "../../support/RpcGateway.ts"
 import { blocksOf } from "./HowTo.ts"
 import { forwardQueue, NET_AND_VAULT, type Sent } from "./NetStandIn.ts"
 
-/** A Supabase project that starts its own ticks: real PostgreSQL with pg_cron, real Deno, and a stand-in for pg_net. */
+/** Real PostgreSQL with pg_cron, real Deno, and a stand-in for pg_net. */
 export interface CronProject {
-  /** The connection URL for the role `postgres`, which owns the tables and the jobs. */
   readonly databaseUrl: string
   readonly sql: SQL
   readonly functions: FunctionServer
   readonly environment: Readonly<Record<string, string>>
-  /** The value of `project_url` in Vault. */
   readonly url: string
-  /** The user's folder, with the files that the commands of docs/how-to/pg-cron-edge.md wrote. */
+  /** The user's folder, with the files that the how-to page's commands wrote. */
   readonly folder: string
-  /** Every request passed to pg_net, and its response. */
   readonly sent: ReadonlyArray<Sent>
   readonly close: () => Promise<void>
 }
 
-/** Starts the project. *Fails* with installation instructions if pg_cron is missing. */
+/** *Fails* with installation instructions if pg_cron is missing. */
 export const startCronProject = async (): Promise<CronProject> => {
   const server = await startPostgres({ fresh: true, version: "system" })
   const control = `/usr/share/postgresql/${server.major}/extension/pg_cron.control`
@@ -96,8 +93,8 @@ export const startCronProject = async (): Promise<CronProject> => {
 }
 
 /**
- * Creates a user's project folder and runs the how-to page's commands in it: `init`, `install`, and `supabase db push` with the
- * real Supabase CLI. The functions cannot be deployed here, so Deno serves their files locally.
+ * Runs the how-to page's commands with the real Supabase CLI. Deno serves the functions locally, because they cannot be deployed
+ * here.
  */
 const setUp = async (databaseUrl: string): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "sync-scheduler-user-"))

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "../../functions/support/DenoServer.ts"
 
-/** Returns a how-to page's code blocks in `language`, with their placeholders filled in. Throws if a placeholder is missing. */
+/** Fills in the placeholders of the code blocks. *Throws* if a placeholder is missing. */
 export const blocksOf = (
   page: string,
   language: string,

@@ -9,25 +9,20 @@ export interface ScriptResult {
   readonly stderr: string
 }
 
-/** A Debian container in systemd-nspawn, with systemd as its first process. It shares only the network with this machine. */
+/** A Debian container with systemd as its first process. It shares only the network with this machine. */
 export interface Machine {
-  /** The machine's root directory, as a path on the host. */
+  /** A path on the host. */
   readonly root: string
-  /** Runs a bash script in the machine. */
   readonly run: (script: string) => Promise<ScriptResult>
   /** Runs a bash script in the machine and returns its stdout. Throws if the script fails. */
   readonly must: (script: string) => Promise<string>
-  /** Powers the machine off, and deletes its files. */
   readonly close: () => Promise<void>
 }
 
 const PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates"
 const base = join(tmpdir(), "sync-scheduler-e2e", "bookworm")
 
-/**
- * Returns the path of a fresh Debian installation. Debian is installed once, which takes about a minute, and copied for each
- * machine.
- */
+/** Installs Debian once, which takes about a minute. Each machine gets a copy. */
 export const debianBase = (): string => {
   for (const tool of ["debootstrap", "systemd-nspawn", "nsenter"]) {
     if (Bun.which(tool) === null) {
@@ -45,7 +40,7 @@ export const debianBase = (): string => {
   return base
 }
 
-/** Boots a machine, and resolves once it is up. `prepare` may first add files to the machine's root directory. */
+/** `prepare` can first add files to the machine's root directory. */
 export const bootMachine = async (prepare: (root: string) => void): Promise<Machine> => {
   const from = debianBase()
   const root = mkdtempSync(join(tmpdir(), "sync-scheduler-machine-"))

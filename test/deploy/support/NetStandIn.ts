@@ -1,10 +1,9 @@
 import type { SQL } from "bun"
 
 /**
- * STAND-INS for pg_net and Vault, which neither Debian nor npm offers. They use the real names and types, and cover only what
- * deploy/pg_cron.sql uses. `net.http_post` adds a request to `net.http_request_queue`. `forwardQueue` sends the queued
- * requests, in place of pg_net's background worker. `vault` stores secrets in plain text. *Source*: supabase/pg_net,
- * sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
+ * STAND-INS for pg_net and Vault, which neither Debian nor npm offers. They have the real names and types, and only what
+ * deploy/pg_cron.sql uses. `vault` stores secrets in plain text. *Source*: supabase/pg_net, sql/pg_net.sql;
+ * https://supabase.com/docs/guides/database/vault.
  */
 export const NET_AND_VAULT = `
 create schema net;
@@ -31,7 +30,6 @@ create function vault.create_secret(new_secret text, new_name text default null)
 grant usage on schema vault to postgres;
 grant all on all tables in schema vault to postgres;`
 
-/** A request from the queue, and the status of its response. */
 export interface Sent {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -47,7 +45,7 @@ interface Queued {
   readonly timeout_milliseconds: number
 }
 
-/** Sends each queued request once, with its timeout, as pg_net's worker does. */
+/** Replaces pg_net's background worker. Sends each queued request once, with its timeout. */
 export const forwardQueue = (sql: SQL) => {
   const sent: Array<Sent> = []
   let isOver = false

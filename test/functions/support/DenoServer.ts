@@ -3,14 +3,12 @@ import { join } from "node:path"
 
 export const root = join(import.meta.dir, "../../..")
 const program = join(root, "node_modules/deno", process.platform === "win32" ? "deno.exe" : "deno")
-/**
- * The Deno executable itself. The npm package's launcher runs Deno as a child process, so SIGKILL would end only the launcher.
- */
+/** SIGKILL would end only the launcher of the npm package, not its child process Deno. */
 export const deno = existsSync(program) ? program : join(root, "node_modules/.bin/deno")
 export const exampleFunction = join(root, "supabase/functions/integration-sync/index.ts")
 export const testFunctions = join(import.meta.dir, "testFunctions.ts")
 
-/** Serves a function with real Deno on a free port, with minimal permissions and without our environment variables. */
+/** Deno gets minimal permissions and none of our environment variables. */
 export const serveWithDeno = async (script: string, env: Record<string, string>) => {
   const config = join(root, "supabase/functions/integration-sync/deno.json")
   const flags = ["--no-remote", "--no-npm", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env"]

@@ -1,7 +1,6 @@
 /**
- * An in-memory stand-in for the three database functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
- * `complete_sync_run`) with their guards, so that tests can deliberately lose responses. Handlers and tests wait for each other
- * through the stand-in's gates and events.
+ * An in-memory stand-in for the three database functions of the fence, so that tests can lose responses. Handlers and tests wait
+ * for each other through gates and events.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
@@ -40,7 +39,6 @@ export const startLedger = () => {
     for (const watcher of [...watchers]) watcher()
   }
 
-  /** Calls `look` after every change, and resolves with the first result that is neither false nor undefined. */
   const until = <A>(look: () => A | false | undefined): Promise<A> =>
     new Promise((resolve) => {
       const watcher = () => {
@@ -143,7 +141,6 @@ export const startLedger = () => {
     calls,
     events,
     until,
-    /** Adds a running row with this lease token. */
     start: (runId: string, leaseToken: string): Row => {
       const row: Row = {
         leaseToken,
@@ -156,7 +153,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** Makes this run's next calls to `rpc` fail with the faults in `kinds`, in order. */
+    /** Makes this run's next calls to `rpc` fail, in order. */
     injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },

@@ -1,7 +1,7 @@
 import { freePort } from "../../support/freePort.ts"
 import { secretKey } from "./LedgerStandIn.ts"
 
-/** Returns the request body that the scheduler sends for a new run. */
+/** The request body for a new run. */
 export const invocation = (over: Record<string, unknown> = {}) => {
   const integrationId = crypto.randomUUID()
   return {
@@ -20,7 +20,7 @@ export const invocation = (over: Record<string, unknown> = {}) => {
   }
 }
 
-/** Posts a body with the secret key or with the given headers. A string body is sent unchanged. */
+/** A string body is sent unchanged. */
 export const send = async (
   url: string,
   body: unknown,
@@ -39,5 +39,4 @@ export const send = async (
   }
 }
 
-/** Returns a URL on which nothing listens. */
 export const closedUrl = async (): Promise<string> => `http://127.0.0.1:${await freePort()}/`

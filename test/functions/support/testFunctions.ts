@@ -1,7 +1,4 @@
-/**
- * Handlers under test, one per path, served by real Deno. The handlers report their progress to the test and wait for the test
- * to open their gates.
- */
+/** Handlers under test, one per path. They report their progress to the test and wait for the test to open their gates. */
 import {
   fetchWithTimeout,
   type Json,
@@ -48,10 +45,9 @@ const echo: SyncHandler = async (context) => {
   }
 }
 
-/** Hides a value from the type checker, so that a handler can return anything, like a handler written in JavaScript. */
+/** Lets a handler return anything, like a handler written in JavaScript. */
 const untyped = (value: unknown) => Object(value)
 
-/** Ends the handler as the integration's `config` specifies. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
   const { config } = context
   switch (config.end) {
@@ -109,7 +105,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
   }
 }
 
-/** Throws when the run's signal aborts, like a handler whose API call is interrupted. */
+/** Behaves like a handler whose API call is interrupted. */
 const untilAborted = async ({ run, signal }: SyncContext) => {
   await tell(`working ${run.id}`)
   await aborted(signal)
