@@ -7,10 +7,7 @@ const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-compiled-"))
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 const compiled = new Map<string, Promise<string>>()
 
-/**
- * Compiles a program with the same build options as the binary, and caches it by name. The source is temporarily written to this
- * folder, because it uses relative imports.
- */
+/** Compiles a program like the binary, and caches it by name. The source is briefly in this folder, for its relative imports. */
 export const compile = (name: string, text: string): Promise<string> => {
   const known = compiled.get(name)
   if (known !== undefined) return known

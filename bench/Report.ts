@@ -9,7 +9,7 @@ export interface Row {
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** How a part of the benchmark was measured (machine, commit, versions), and the load average before it started. */
+/** The machine, commit and versions of one part of the benchmark, and the load average before it started. */
 export interface Circumstances {
   readonly how: string
   readonly load: number
@@ -30,13 +30,12 @@ export const median = (numbers: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }
 
-/** Returns the median of a figure across a row's repetitions. */
 export const of = (row: Row, pick: (trial: Trial) => number): number => median(row.trials.map(pick))
 export const fixed = (number: number, digits: number): string => number.toFixed(digits)
 export const jobsPerSecond = (row: Row): number =>
   (1000 * row.scenario.jobs) / of(row, (t) => t.wallMs)
 
-/** Returns the score of a row: wall time divided by the ideal wall time, or jobs per second when the jobs take no time. */
+/** Returns the wall time divided by the ideal wall time, or jobs per second when the jobs take no time. */
 export const scoreOf = (row: Row): { readonly value: number; readonly shown: string } => {
   const ideal = idealMs(row.scenario)
   const value = ideal > 0 ? of(row, (t) => t.wallMs) / ideal : jobsPerSecond(row)
@@ -82,7 +81,6 @@ const comparison = (title: string, rows: ReadonlyArray<Row>): string =>
 const spread = (numbers: ReadonlyArray<number>): string =>
   `${fixed(median(numbers), 1)} ms (${fixed(Math.min(...numbers), 1)}-${fixed(Math.max(...numbers), 1)})`
 
-/** Formats all results as text: circumstances, scenarios, start-up, ticks and the fleet. */
 export const textOf = ({ fleet, measured, rows, startup, ticks }: Results): string => {
   const names = [...new Set(rows.map(({ scenario }) => scenario.name))]
   const circumstances = Object.entries(measured).map(

@@ -1,6 +1,5 @@
 import type { Load } from "./Trial.ts"
 
-/** A workload that is identical for every contender. */
 export interface Scenario extends Load {
   readonly name: string
   readonly title: string
@@ -24,7 +23,7 @@ export const contenders: Readonly<Record<string, string>> = {
   script: "supabase-js + p-limit"
 }
 
-/** The contenders in the published table: all except those that measure the cost of a single component. */
+/** The contenders in the published table. The other contenders measure the cost of a single component. */
 export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",
@@ -58,6 +57,6 @@ export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
   ]
 }
 
-/** Returns the ideal wall time in ms: the time that the invocations alone take. */
+/** Returns the time that the invocations alone take, in ms. */
 export const idealMs = ({ jobs, latencyMs, concurrency }: Load): number =>
   Math.ceil(jobs / concurrency) * latencyMs

@@ -17,11 +17,11 @@ import { findAccount, findBinaries } from "../test/support/PostgresBinaries.ts"
 import { readMigrations } from "../test/support/PostgresTemplate.ts"
 import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 
-/** PostgreSQL's default settings (fsync and synchronous_commit on), with a limit of 200 connections. */
+/** PostgreSQL's defaults (fsync and synchronous_commit on), with 200 connections. */
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** Plain tables and functions for all contenders except Sync Scheduler. */
+/** Tables and functions for all contenders except Sync Scheduler. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (
@@ -40,7 +40,7 @@ create function public.bench_settle(p_ids uuid[]) returns jsonb language sql as 
 grant usage on schema bench to service_role;
 grant all on bench.run to service_role;`
 
-/** A database for one trial, and the gateway in front of it. */
+/** One trial's database and gateway. */
 export interface Site {
   readonly databaseUrl: string
   readonly sql: SQL
@@ -49,18 +49,17 @@ export interface Site {
   readonly close: () => Promise<void>
 }
 
-/** The servers that the contenders use, each in its own process. */
+/** The servers, each in its own process. */
 export interface Servers {
   readonly version: string
   readonly functionsUrl: string
   /** The CPU time that PostgreSQL has used so far, in milliseconds. */
   readonly postgresCpuMs: () => number
-  /** Creates a database with Sync Scheduler's migrations and the tables for the other contenders. */
   readonly createSite: (options?: { readonly gateway: boolean }) => Promise<Site>
   readonly close: () => Promise<void>
 }
 
-/** Starts a child process that prints `{"url": ...}`, and kills the child when this process exits. */
+/** Starts a child process that prints `{"url": ...}`. The child is killed when this process exits. */
 const startProcess = async (file: string, environment: Readonly<Record<string, string>> = {}) => {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, file)], {
     env: { ...process.env, ...environment },
@@ -171,9 +170,7 @@ const untilReady = async (postgres: ChildProcess): Promise<void> => {
   throw new Error(`PostgreSQL did not start: ${said}`)
 }
 
-/**
- * Returns the CPU time, in ms, of the PostgreSQL server and its child processes, including those that have exited. Linux only.
- */
+/** Returns the CPU time of the PostgreSQL server and its child processes, including exited children, in ms. Linux only. */
 const cpuMsOf = (postmaster: number): number => {
   let ticks = 0
   for (const name of readdirSync("/proc")) {
@@ -188,7 +185,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just exited, so its CPU time is now included in its parent's.
+      // The process has just exited, so its parent's CPU time includes its own.
     }
   }
   return ticks * 10

@@ -2,10 +2,7 @@ import { binaryPath } from "../test/support/binary.ts"
 import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
-/**
- * Programs compiled like the binary. `query` loads Effect and sends one query, the minimum for an engine built on Bun and
- * Effect.
- */
+/** Programs compiled like the binary. `query` is the minimum for an engine in Effect: it sends one query. */
 const PROGRAMS = {
   hello: 'console.log("hello")',
   query: `import { Effect } from "effect"
@@ -20,13 +17,13 @@ interface Command {
   readonly exit: number
 }
 
-/** Durations from start to exit, in ms, with one entry per repetition. */
+/** Durations from start to exit, in ms, one for each repetition. */
 export type Startup = Readonly<Record<Name, ReadonlyArray<number>>>
 type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
 
 /**
- * Measures the release binary: a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server. For comparison,
- * also measures compiled programs that do almost nothing.
+ * Measures a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server. For comparison, also measures programs
+ * that do almost nothing.
  */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()
@@ -51,7 +48,7 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
       ...{ hello: [], query: [], help: [], ready: [], idleDirect: [], idleApi: [] }
     }
     const names = Object.keys(took) as ReadonlyArray<Name>
-    // The first start of each program is not measured, because it reads the program's file from disk.
+    // The first start reads the program from disk, so it is not measured.
     for (const name of names) await startToExit(commands[name])
     for (let n = 0; n < times; n++) {
       for (const name of names) took[name].push(await startToExit(commands[name]))

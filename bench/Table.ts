@@ -2,7 +2,7 @@ import { fixed, jobsPerSecond, median, of, type Results, type Row, scoreOf } fro
 import { scenarios } from "./Scenarios.ts"
 import type { Trial } from "./Trial.ts"
 
-/** A column of the published table. If a contender has several variants, the fastest one is shown. */
+/** A column shows the fastest variant of a contender. */
 const COLUMNS: ReadonlyArray<readonly [title: string, forms: ReadonlyArray<string>]> = [
   ["HTTP alone", ["http-own"]],
   ["Sync Scheduler, direct", ["ours-direct"]],
@@ -13,7 +13,7 @@ const COLUMNS: ReadonlyArray<readonly [title: string, forms: ReadonlyArray<strin
   ["bulk RPC, supabase-js", ["rest-bulk"]]
 ]
 
-/** Returns the table and the figures for docs/benchmarks.md as Markdown. */
+/** Returns the table and the figures for docs/benchmarks.md. */
 export const tableOf = ({ fleet, measured, rows, startup, ticks }: Results): string => {
   const best = (scenario: string, forms: ReadonlyArray<string>): Row | undefined =>
     rows

@@ -4,7 +4,7 @@ import { compile } from "./Compile.ts"
 import type { Servers, Site } from "./Servers.ts"
 import type { Measured, Spec } from "./Spec.ts"
 
-/** The workload of a trial. `idle`: the number of integrations that are not due. */
+/** `idle` is the number of integrations that are not due. */
 export interface Load {
   readonly jobs: number
   readonly latencyMs: number
@@ -21,17 +21,14 @@ export interface Trial {
   readonly liveHeapMb: number
   readonly postgresCpuMs: number
   readonly peakInFlight: number
-  /** The number of claims that another engine won. */
+  /** The claims that another engine won. */
   readonly lost: number
 }
 
 const engines: ReadonlySet<string> = new Set(["ours-direct", "ours-api", "ours-effect"])
 const overApi: ReadonlySet<string> = new Set(["ours-api", "rest-bulk", "script"])
 
-/**
- * Runs one contender once, on its own database and in its own processes. Fails unless every job was invoked exactly once and
- * the concurrency limit was never exceeded.
- */
+/** Runs one contender once. Fails unless every job was invoked exactly once, within the concurrency limit. */
 export const runTrial = async (servers: Servers, contender: string, load: Load): Promise<Trial> => {
   const site = await servers.createSite({ gateway: overApi.has(contender) })
   try {
@@ -81,10 +78,7 @@ export const specOf = (servers: Servers, site: Site, contender: string, load: Lo
   isShared: (load.processes ?? 1) > 1
 })
 
-/**
- * Returns the command that runs a contender. The contenders in `engines` are compiled programs; all others run in worker.ts on
- * the same version of Bun.
- */
+/** The contenders in `engines` are compiled programs. All others run in worker.ts on the same version of Bun. */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)
     ? [
@@ -106,7 +100,7 @@ export const runWorker = async (spec: Spec): Promise<Measured> => {
   return JSON.parse(output)
 }
 
-/** Inserts integrations that are due now and others that are due tomorrow, then vacuums the tables. */
+/** Inserts integrations that are due now and `idle` integrations that are due tomorrow. */
 export const seed = async (sql: SQL, { jobs, idle = 0 }: Pick<Load, "jobs" | "idle">) => {
   for (const [count, due] of [
     [jobs, "now()"],

@@ -1,4 +1,4 @@
-// Serves the functions in a separate process: POST /functions/v1/sleep-<ms> returns {"success": true} after <ms> milliseconds.
+// POST /functions/v1/sleep-<ms> returns {"success": true} after <ms> milliseconds.
 let calls = 0
 const runs = new Set<string>()
 let inFlight = 0

@@ -1,6 +1,6 @@
 import { startGateway } from "../test/support/RpcGateway.ts"
 
-// The stand-in for PostgREST, in its own process: POST /rest/v1/rpc/<function>, one transaction per request, ten connections.
+// The stand-in for PostgREST: one transaction per request, ten connections.
 const gateway = await startGateway({
   databaseUrl: process.env.DATABASE_URL ?? "",
   statementTimeoutMs: 60_000

@@ -1,6 +1,6 @@
 /**
- * Measures the rendering time and the size of a page with a thousand integrations. Usage: `bun bench/page.ts`. The time is CPU
- * time, excluding the database, and is the median of 50 renderings after ten warm-up renderings.
+ * Measures the size of a page with a thousand integrations, and the CPU time to render it, without the database. Usage:
+ * `bun bench/page.ts`.
  */
 import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {

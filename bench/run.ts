@@ -7,7 +7,7 @@
  *   --quick                run a twentieth of the jobs, once
  *   --publish              measure nothing; write the stored results to docs/benchmarks.md
  *
- * Each part replaces its figures in bench/results/latest.json, so the parts can be measured separately.
+ * Each part replaces only its own figures in bench/results/latest.json.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
@@ -43,7 +43,7 @@ const readResults = (): Results =>
     ? JSON.parse(readFileSync(file, "utf8"))
     : { measured: {}, rows: [], ticks: [], fleet: [] }
 
-/** Measures all contenders in turn within each repetition, so that other load on the machine affects all contenders equally. */
+/** Measures all contenders in turn within each repetition, so that other load affects all contenders equally. */
 const compare = async (
   servers: Servers,
   scenario: Scenario,
@@ -90,7 +90,7 @@ const measureTicks = (servers: Servers) =>
         ]
   )
 
-// With 0 ms jobs, one engine saturates the machine. With longer jobs, additional engines increase the throughput.
+// With 0 ms jobs, one engine saturates the machine.
 const measureFleet = (servers: Servers) =>
   several(
     servers,
@@ -136,7 +136,6 @@ const measure = async (): Promise<void> => {
   await servers.close()
 }
 
-/** Replaces the generated part of docs/benchmarks.md. */
 const publish = (): void => {
   const page = join(import.meta.dir, "..", "docs", "benchmarks.md")
   const text = readFileSync(page, "utf8")

@@ -1,7 +1,6 @@
 /**
- * Benchmarks a large project on this machine. Usage: `bun bench/scale.ts`. Fills a database with integrations and a year of runs,
- * and prints a Markdown table that shows how long a tick, all due runs, the page's queries, retention and vacuum take, and how
- * large the tables are.
+ * Benchmarks a large project. Usage: `bun bench/scale.ts`. Fills a database with integrations and a year of runs, and prints a
+ * Markdown table of durations and table sizes.
  */
 import { SQL } from "bun"
 import { parseOptions } from "../scripts/parseOptions.ts"
@@ -34,10 +33,7 @@ const openLoader = async ({ databaseUrl }: Site): Promise<SQL> => {
   return loader
 }
 
-/**
- * Inserts `runsEach` runs for each integration, spread over the past year; one in a hundred has failed. The oldest run of every
- * second integration is older than the retention period.
- */
+/** Inserts runs from the past year, one in a hundred failed. Every second integration has a run before the retention period. */
 const fillLog = async (loader: SQL): Promise<void> => {
   const indexes: ReadonlyArray<{ name: string; definition: string }> = await loader`
     select indexname as name, indexdef as definition from pg_indexes
@@ -58,7 +54,7 @@ const fillLog = async (loader: SQL): Promise<void> => {
                    else date_trunc('day', now()) - (k - random()) * interval '365 days' / ${runsEach} end as at,
               case when (i.n + k) % 100 = 0 then 'failed' else 'completed' end as status) s`)
   for (const { definition } of indexes) await loader.unsafe(definition)
-  // Backdate the schedules by a year, so that an audit has slots to check.
+  // Schedules from a year ago give the audit slots to check.
   await loader.unsafe(`
     insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
     select i.id, i.schedule_version, i.sync_schedule, i.timezone, true, s.at, s.at, s.at
@@ -72,7 +68,7 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
   return performance.now() - start
 }
 
-/** Returns the median duration of a query in ms. The first execution also plans the query. */
+/** Returns the median duration in ms. The first execution also plans the query. */
 const medianMs = async (sql: SQL, query: string): Promise<number> => {
   const times: Array<number> = []
   for (let n = 0; n < QUERY_REPETITIONS; n++) times.push(await timed(() => sql.unsafe(query)))

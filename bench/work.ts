@@ -2,7 +2,7 @@ import { heapStats } from "bun:jsc"
 import { readFileSync } from "node:fs"
 import type { Contender, Measured, Spec } from "./Spec.ts"
 
-/** Returns the peak memory of this process, in MB. getrusage would report at least the parent's peak. */
+/** Returns this process's peak memory in MB. getrusage would report at least the parent's peak. */
 const peakRssMb = (): number => {
   const status = readFileSync("/proc/self/status", "utf8")
   return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
@@ -10,7 +10,7 @@ const peakRssMb = (): number => {
 
 export const specOfProcess = (): Spec => JSON.parse(process.env.BENCH_SPEC ?? "")
 
-/** Runs a contender in this process: reads BENCH_SPEC, and prints one line of JSON. */
+/** Runs the contender in BENCH_SPEC, and prints one line of JSON. */
 export const work = async (contender: Contender): Promise<never> => {
   const spec = specOfProcess()
   const { tick, close } = await contender(spec)

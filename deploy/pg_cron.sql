@@ -1,12 +1,12 @@
 -- Invokes the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run this file as postgres (SQL editor or
--- psql), after applying the migrations and deploying the function. You may run the file again at any time. If an extension or
--- the secret project_url does not exist yet, create it first:
+-- psql), after applying the migrations and deploying the function. You can run the file again at any time.
+-- If an extension or the secret project_url is missing, create it first:
 --
 --   create extension if not exists pg_cron;
 --   create extension if not exists pg_net;
 --   select vault.create_secret('https://<project-ref>.supabase.co', 'project_url');
 --
--- deploy/pg_cron_uninstall.sql removes what this file creates. Other engines (a timer, a sidecar) may tick at the same time.
+-- To undo, run deploy/pg_cron_uninstall.sql. Other engines may tick at the same time.
 
 begin;
 
@@ -27,9 +27,8 @@ begin
 end
 $$;
 
--- Requests one tick without waiting for it to end. pg_net stores requests unencrypted in net.http_request_queue, so the request
--- contains a ticket (usable once, within two minutes) instead of a key. A lost request does no harm, because the job sends a
--- request every minute.
+-- Requests one tick without waiting for it to end. pg_net stores requests unencrypted, so the request contains a single-use
+-- ticket instead of a key.
 create or replace function sync_scheduler.nudge_edge() returns bigint
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   select net.http_post(
@@ -42,7 +41,7 @@ create or replace function sync_scheduler.nudge_edge() returns bigint
 $$;
 revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
 
--- Deletes the run details of the scheduler's jobs after a week, because pg_cron keeps run details forever.
+-- pg_cron keeps run details forever.
 create or replace function sync_scheduler.prune_cron() returns void
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   delete from cron.job_run_details where runid in (
@@ -52,7 +51,6 @@ create or replace function sync_scheduler.prune_cron() returns void
 $$;
 revoke all on function sync_scheduler.prune_cron() from public, anon, authenticated, service_role;
 
--- cron.schedule replaces an existing job with the same name.
 select cron.schedule('sync-scheduler', '* * * * *', 'select sync_scheduler.nudge_edge()');
 select cron.schedule('sync-scheduler-prune', '23 3 * * *', 'select sync_scheduler.prune_cron()');
 

@@ -1,5 +1,4 @@
--- Removes everything that deploy/pg_cron.sql creates. If deploy/pg_cron.sql was not run, does nothing.
--- Keeps runs, schedules and the Edge Function.
+-- Removes everything that deploy/pg_cron.sql creates. Keeps runs, schedules and the Edge Function.
 begin;
 
 do $$

@@ -5,9 +5,8 @@ const sources = join(resolve(import.meta.dir, ".."), "src")
 const BARREL = /^import \{([^}]*)\} from "effect"$/gm
 
 /**
- * Replaces `import { Effect } from "effect"` with an import of the module itself, `import * as Effect from "effect/Effect"`.
- * If files import from the main entry point `effect`, the bundler puts every Effect module that any command uses into one
- * chunk, and every command evaluates the whole chunk.
+ * Replaces `import { Effect } from "effect"` with `import * as Effect from "effect/Effect"`. Imports from `effect` make the
+ * bundler put all used Effect modules into one chunk, which every command evaluates.
  */
 export const directImports: BunPlugin = {
   name: "direct imports of effect",

@@ -1,6 +1,6 @@
-/** A release platform. For any platform other than the build machine's, Bun downloads the runtime from the npm registry. */
+/** A release platform. */
 export interface Platform {
-  /** The name in Node's terms: `<process.platform>-<process.arch>`, with `-musl` where the C library is not glibc. */
+  /** `<process.platform>-<process.arch>` of Node, with `-musl` where the C library is not glibc. */
   readonly name: string
   /** The value of `scripts/build.ts --target`. */
   readonly target: Bun.Build.CompileTarget
@@ -9,10 +9,7 @@ export interface Platform {
   readonly libc?: "glibc" | "musl"
 }
 
-/**
- * The release platforms. The x64 builds also run on processors from before 2013. These builds start as fast as builds for newer
- * processors, so users do not have to choose between two builds.
- */
+/** The x64 builds also run on processors from before 2013. These builds start as fast as builds for newer processors. */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },
   {

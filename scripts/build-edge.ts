@@ -1,8 +1,7 @@
 /**
- * Bundles the engine for the Edge Function. Usage: `bun scripts/build-edge.ts [--if-stale]`. Writes
- * supabase/functions/sync-scheduler/engine.js, a single file without imports, from src/edge.ts. The file is not committed,
- * because every source change would change it. `bun run build` also writes the file; npm packages and `sync-scheduler init`
- * include it.
+ * Bundles src/edge.ts, the engine for the Edge Function, into supabase/functions/sync-scheduler/engine.js, a file without
+ * imports. The file is not committed, because every source change would change it.
+ * Usage: `bun scripts/build-edge.ts [--if-stale]`.
  */
 import { mkdir, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
@@ -11,7 +10,6 @@ import manifest from "../package.json" with { type: "json" }
 const root = resolve(import.meta.dir, "..")
 const SOURCES = ["src/**", "scripts/build-edge.ts", "package.json", "bun.lock"] as const
 
-/** The path from which the function imports the engine. */
 export const edgeBundle: string = join(root, "supabase/functions/sync-scheduler/engine.js")
 
 /** Returns the text of the bundle. The output is reproducible. */
@@ -34,7 +32,6 @@ export const bundleEdge = async (): Promise<string> => {
   return `// Sync Scheduler ${manifest.version}, ${manifest.license}: src/edge.ts and its imports, bundled. Do not edit.\n${text}`
 }
 
-/** Writes the bundle if it is missing or older than its sources. */
 export const buildEdge = async (isForced = false): Promise<void> => {
   const startedAt = Date.now()
   if (!isForced && (await isFresh())) return

@@ -1,11 +1,9 @@
 /**
  * Builds the binary. Usage: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
  *
- * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled in.
- * The binary loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files named in
- * bunfig.toml. The binary contains an initial database directory for the embedded database. `--target` is one of the targets in
- * Platforms.ts; the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only if the
- * binary is missing or older than its sources.
+ * `--target` is one of the targets in Platforms.ts; the default is this machine. `--commit` is for builds without a git checkout.
+ * `--if-stale` builds only if the binary is missing or older than its sources. The binary contains an initial database directory
+ * for the embedded database.
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -19,7 +17,7 @@ import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Returns the commit of this checkout, or `unknown` outside a checkout, such as in a source tarball. */
+/** Returns `unknown` outside a checkout, such as in a source tarball. */
 const commitOfCheckout = (): string => {
   const git = Bun.which("git")
   if (git === null) return "unknown"
@@ -30,7 +28,7 @@ const commitOfCheckout = (): string => {
   return describe.success ? describe.stdout.toString().trim() : "unknown"
 }
 
-/** The binary's sources, including folders, because deleting a file changes the modification time of its folder. */
+/** The binary's sources. Deleting a file changes the modification time of its folder. */
 const SOURCES = [
   "src/**",
   "supabase/migrations/**",
@@ -77,13 +75,12 @@ if (options.target !== undefined && target === undefined) {
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
 
-// The binary may embed the edge bundle, so the bundle is built first.
+// The binary may embed the edge bundle.
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
-// The binary is built in a temporary directory and then renamed, so that processes running the old binary are not disturbed, and
-// two concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source edited
-// during the build is newer.
+// Builds in a temporary directory and then renames, so that processes running the old binary are not disturbed.
+// The modification time is the start of the build, so that a source edited during the build is newer.
 const startedAt = new Date()
 const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
 const part = join(buildDirectory, basename(outfile))
@@ -116,6 +113,6 @@ try {
     process.exitCode = 1
   }
 } finally {
-  // The binary already contains the source maps; Bun leaves a copy of each one next to it.
+  // Bun leaves a copy of each source map next to the binary, which already contains the maps.
   await rm(buildDirectory, { recursive: true, force: true })
 }

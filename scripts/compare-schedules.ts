@@ -1,7 +1,6 @@
 /**
  * Compares Domain/Schedule/Schedule with the oracle in test/support for every zone whose clock changes between 2024 and 2030.
- * Usage: `bun scripts/compare-schedules.ts [zone ...]`. Takes a few minutes, prints figures, and exits with 1 if anything
- * differs.
+ * Usage: `bun scripts/compare-schedules.ts [zone ...]`. Takes a few minutes, and exits with 1 if anything differs.
  *
  * 1. Zones are grouped by their local times at every quarter of an hour of these seven years.
  * 2. For one zone of each group, the oracle evaluates all 3.7 million real minutes. Every zone of the group is compared with

@@ -1,7 +1,6 @@
 /**
- * Runs the tests and checks the line coverage of src against a minimum, in total and for every file, so that an untested file
- * cannot hide behind well-tested files. Bun's own threshold does not report the reason for a failure, and counts every generated
- * constructor as a function; this script counts lines.
+ * Runs the tests and checks the line coverage of src, in total and for every file. Bun's own threshold does not report the
+ * reason for a failure, and counts every generated constructor as a function.
  *
  * Files that only the binary runs, such as the commands, are tested from outside. These files are listed, but not measured.
  */
@@ -20,7 +19,7 @@ interface Lines {
   readonly hit: number
 }
 
-/** Returns the line counts for every file in src from an lcov report: `SF:` gives the file, `LF:` and `LH:` give the counts. */
+/** Reads an lcov report: `SF:` gives the file, `LF:` and `LH:` give the line counts. */
 const readReport = (report: string): ReadonlyArray<Lines> =>
   report
     .split("end_of_record")

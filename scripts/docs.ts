@@ -1,7 +1,6 @@
 /**
- * Generates docs/reference from the definitions in the source. Usage: `bun run docs`. Also updates the examples in the pages, the
- * component diagram in ARCHITECTURE.md, and the test table in test/README.md. `--check` only compares; test/docs.test.ts fails
- * when a page is out of date.
+ * Generates docs/reference, the examples in the pages, the component diagram in ARCHITECTURE.md, and the test table in
+ * test/README.md. Usage: `bun run docs`. `--check` only compares; test/docs.test.ts fails when a page is out of date.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join, relative, resolve } from "node:path"
@@ -20,7 +19,6 @@ import {
 import { sqlPage } from "./docs/Sql.ts"
 import { testPage } from "./docs/TestTable.ts"
 
-/** The directory for the generated pages. */
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
 const root = resolve(import.meta.dir, "..")
@@ -30,20 +28,17 @@ export const fenceCopy = {
   copy: join(root, "supabase/functions/_shared/answerWords.ts")
 } as const
 
-/** The pages that contain examples, as paths relative to the root. */
 export const examplePages = [
   "README.md",
   "docs/how-to/test-with-layers.md",
   "docs/how-to/test-your-function.md"
 ] as const
 
-/** The path of ARCHITECTURE.md, and its expected content. */
 export const architecture = {
   path: join(root, "ARCHITECTURE.md"),
   page: () => architecturePage(root)
 } as const
 
-/** The path of test/README.md, and its expected content. */
 export const testTable = {
   path: join(root, "test/README.md"),
   page: () => testPage(root)

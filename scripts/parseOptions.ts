@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs"
 import { basename } from "node:path"
 import { type ParseArgsConfig, parseArgs } from "node:util"
 
-/** Returns the text of the comment at the start of a command's file. */
 const usageOf = (file: string): string =>
   (/^\/\*\*(.*?)\*\//s.exec(readFileSync(file, "utf8"))?.[1] ?? "")
     .replaceAll(/^ \* ?/gm, "")
@@ -10,7 +9,7 @@ const usageOf = (file: string): string =>
 
 /**
  * Parses the command line of a developer command. `--help` prints the comment at the start of the command's file and exits with
- * 0. An invalid option also prints the comment, and exits with 2.
+ * 0. An invalid option prints the same comment and exits with 2.
  */
 export const parseOptions = <Config extends ParseArgsConfig>(
   config: Config

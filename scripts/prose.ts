@@ -1,7 +1,7 @@
 /**
- * Checks the wording of every text file in the repository: documentation, comments, SQL, messages and names. `.textlintrc.json`
- * lists the terms to avoid, each with its replacement. cspell checks the spelling. Code in Markdown is ignored. Other files are
- * checked whole, with comment markers blanked, so that a term is found across a line break.
+ * Checks the wording of every text file in the repository. `.textlintrc.json` lists the terms to avoid, each with its
+ * replacement. cspell checks the spelling. Code in Markdown is ignored. Other files are checked whole, with comment markers
+ * blanked, so that a term is found across a line break.
  */
 import { join, resolve } from "node:path"
 import {

@@ -1,14 +1,14 @@
 /**
- * Builds a release into dist/release. Usage: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
+ * Builds a release into dist/release. Usage: `bun run release:build [--platform linux-x64 ...] [--out dir]`. Publishes nothing.
+ * All platforms take one to two minutes and about 2 GB of disk space.
  *
  * For every platform in Platforms.ts, or only for the given platforms, writes a binary, its archive and its npm package to
- * `files`. Then writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`).
- * Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url` gives the address of the released
- * source; the release then also includes the alert rules, and the links in the rules and the notes are absolute. Publishes
- * nothing. Building all platforms takes one to two minutes and about 2 GB of disk space.
+ * `files`. Also writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`).
+ * Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url` is the address of the released
+ * source: the release then includes the alert rules, and all links are absolute.
  *
- * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and uses fast
- * compression; `--unfrozen` accepts migrations and a changelog that may still change.
+ * For tests: `--binary path` uses an existing binary for the one given platform. `--npm-only` builds no archives and uses fast
+ * compression. `--unfrozen` accepts migrations and a changelog that may still change.
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"
@@ -56,7 +56,7 @@ const out = resolve(values.out)
 const files = join(out, "files")
 const work = join(out, "work")
 
-/** Checks that every migration is frozen, because a released migration must never change. */
+/** Fails unless every migration is frozen, because a released migration must never change. */
 const checkMigrations = async (): Promise<void> => {
   const frozen = await readFile(join(root, "supabase/migrations.sha256"), "utf8").catch(() => "")
   const names = await readdir(join(root, "supabase/migrations"))
@@ -94,7 +94,7 @@ const archive = async (platform: Platform, binary: string): Promise<void> => {
   await writeFile(join(files, file), isZip ? await zip(contents) : await tarGz(contents, 9))
 }
 
-/** The licences that the installed packages declare, by package name. */
+/** The declared licences, by package name. */
 const licenses = new Map<string, string>()
 const readLicenses = async (lockfile: Lockfile): Promise<void> => {
   for (const [id] of Object.values(lockfile.packages)) {
@@ -120,7 +120,6 @@ const writeSbom = async (): Promise<void> => {
   await writeFile(file, `${JSON.stringify(sbom, null, 2)}\n`)
 }
 
-/** Writes the alert rules, with the address of each runbook. */
 const writeRules = async (source: string): Promise<void> => {
   const rules = await readFile(join(root, "deploy/prometheus/rules.yaml"), "utf8")
   const file = join(files, `sync-scheduler-${manifest.version}-rules.yaml`)

@@ -1,6 +1,6 @@
 /**
- * Takes the screenshots of the status page for docs/. Usage: `bun scripts/screenshots.ts`. The binary serves the test fixture
- * from a real PostgreSQL server to a real Chromium browser. Needs Debian's chromium; install fonts-inter for the best results.
+ * Takes the screenshots of the status page for docs/. Usage: `bun scripts/screenshots.ts`. Needs Debian's chromium; install
+ * fonts-inter for the best results.
  */
 import { join, resolve } from "node:path"
 import { open, startBrowser } from "../test/browser/Browser.ts"

@@ -1,17 +1,13 @@
 /**
  * Writes the embedded database's seed: a PGlite data directory with all migrations applied, as a gzipped tar of about 5 MB.
- * Usage: `bun scripts/seed-embedded.ts`. The command writes the seed for an engine that runs from source; `scripts/build.ts`
- * embeds the seed in the binary.
+ * Usage: `bun scripts/seed-embedded.ts`. Only an engine that runs from source needs this file: the binary contains the seed.
  */
 import { mkdir, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import { seedPath, startPglite } from "../src/Layers/EmbeddedAssets.ts"
 import { applyMigrations } from "../src/Layers/EmbeddedSchema.ts"
 
-/**
- * Returns the path of the seed for the installed PGlite and the current migrations. If there is no seed yet, creates it, which
- * takes about 5 s.
- */
+/** Returns the path of the seed for the installed PGlite and the current migrations. Creates a missing seed in about 5 s. */
 export const makeSeed = async (): Promise<string> => {
   const path = await seedPath()
   if (await Bun.file(path).exists()) return path
@@ -22,7 +18,7 @@ export const makeSeed = async (): Promise<string> => {
   const seed = await pglite.dumpDataDir("gzip")
   await pglite.close()
   await mkdir(dirname(path), { recursive: true })
-  // The file is renamed when complete, because another process may be reading it.
+  // Another process may be reading the file, so it is renamed when complete.
   const part = `${path}.${process.pid}`
   await Bun.write(part, seed)
   await rename(part, path)

@@ -4,15 +4,13 @@
  *   bun run simulate [--seeds 1000] [--from 1] [--minutes 90] [--jobs 2] [--keep-going]   many seeds, in several processes
  *   bun run simulate --seed 4711 [--minutes 90] [--trace]   replays one seed exactly
  *
- * Exits with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays the
- * world. With --json, prints the totals as one line of JSON.
+ * Exits with 1 and prints the command that replays the world when an invariant is violated. --json prints the totals as JSON.
  */
 import { availableParallelism } from "node:os"
 import { INVARIANTS } from "../test/simulation/Invariants.ts"
 import { type Result, simulate } from "../test/simulation/Simulation.ts"
 import { parseOptions } from "./parseOptions.ts"
 
-/** The totals for a range of seeds. */
 interface Figures {
   seeds: number
   slots: number
@@ -68,7 +66,7 @@ const add = (sum: Figures, more: Figures): Figures => ({
 
 const none: Figures = { seeds: 0, slots: 0, runs: 0, effects: 0, ticks: 0, violations: 0 }
 
-/** Runs `count` seeds sequentially in this process, starting with `from`. */
+/** Runs `count` seeds sequentially in this process. */
 const runSeeds = (from: number, count: number): Figures => {
   let figures = none
   for (let seed = from; seed < from + count; seed++) {
@@ -85,7 +83,7 @@ const runSeeds = (from: number, count: number): Figures => {
 /** The maximum number of seeds per process. Effect keeps the fibers of killed engines in a global set: about 2 MB per seed. */
 const STRETCH = 500
 
-/** Runs a range of seeds in a separate process. */
+/** Runs the seeds in a separate process. */
 const runStretch = async (from: number, count: number): Promise<Figures> => {
   const args = ["--from", `${from}`, "--seeds", `${count}`, "--jobs", "1", "--json"]
   args.push(...world, ...(values["keep-going"] ? ["--keep-going"] : []))
@@ -99,7 +97,7 @@ const runStretch = async (from: number, count: number): Promise<Figures> => {
   return JSON.parse(text)
 }
 
-/** Runs the seeds in several processes, `jobs` at a time; on a terminal, prints one line of figures for each range. */
+/** Runs `jobs` processes at a time. */
 const runJobs = async (from: number, count: number, jobs: number): Promise<Figures> => {
   const size = Math.min(Math.ceil(count / jobs), STRETCH)
   let next = from

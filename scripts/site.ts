@@ -1,7 +1,6 @@
 /**
  * Builds the documentation site into dist/site. Usage: `bun run site`. `SITE_BASE` is the path under which the site is served,
- * such as `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub; the API pages are generated
- * from the published types.
+ * such as `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -17,7 +16,7 @@ const types = join(content, ".types")
 
 const read = (path: string): Promise<string> => readFile(join(root, path), "utf8")
 
-/** Runs a program and returns its stdout; its stderr is shown. Throws when the program fails. */
+/** Runs a program and returns its stdout. Throws when the program fails. */
 const run = async (command: ReadonlyArray<string>, cwd: string): Promise<string> => {
   const child = Bun.spawn([...command], { cwd, stdin: "ignore", stdout: "pipe", stderr: "inherit" })
   const stdout = await new Response(child.stdout).text()
@@ -26,7 +25,6 @@ const run = async (command: ReadonlyArray<string>, cwd: string): Promise<string>
   return stdout
 }
 
-/** Copies the pages and their images. */
 const stage = async (): Promise<void> => {
   const docs = await readdir(join(root, "docs"), { recursive: true })
   for (const path of [...outsidePages, ...docs.map((name) => `docs/${name}`)]) {
@@ -46,7 +44,6 @@ const stage = async (): Promise<void> => {
   await writeFile(join(content, "public/icon.svg"), icons.good.body)
 }
 
-/** Writes an API page for each entry point of the package, named after the import path. */
 const writeApi = async (): Promise<void> => {
   await emitTypes(types)
   const names = Object.entries(ENTRIES).map(async ([subpath, source]) => {

@@ -100,9 +100,9 @@ comment on column public.organization_integrations.org_id is 'The organisation (
 comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... Sent to the function, and used as a metrics label.';
 comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
-comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not trigger runs for past slots.';
-comment on column public.organization_integrations.next_run_at is 'The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. Once due, this instant is treated as a slot even if the cron expression does not match it.';
-comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
+comment on column public.organization_integrations.enabled is 'False: slots are recorded as skipped and do not run. Enabling the integration does not run past slots.';
+comment on column public.organization_integrations.next_run_at is 'The next slot, in UTC, truncated to milliseconds. Null: the next tick computes the slot. A due instant is a slot even if the cron expression does not match it.';
+comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes. A claim must contain the current version.';
 comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The schedule''s first slot is after this instant.';
 comment on column public.organization_integrations.schedule_error is 'The reason why the schedule cannot be computed. The integration is not due until its schedule is edited.';
 comment on column public.organization_integrations.catch_up is 'Which missed slots run. latest: only the newest; all: every slot inside the window; skip: none.';
@@ -110,11 +110,11 @@ comment on column public.organization_integrations.catch_up_window is 'With catc
 comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts per run.';
 comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
 comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
-comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome. retry: it is retried with the same key; hold: an operator decides.';
-comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing.';
-comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before the integration''s runs are due.';
+comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome. retry: the run is retried with the same key; hold: an operator decides.';
+comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run first. If so, the scheduler can prove that a run did nothing.';
+comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before runs are due.';
 comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
-comment on column public.organization_integrations.breaker_until is 'After too many consecutive failures, the circuit breaker is open until this instant. While the breaker is open, no run starts.';
+comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant. While the breaker is open, no run starts.';
 comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
 comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default for the integration''s type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
@@ -163,7 +163,7 @@ CREATE INDEX sync_backfill_integration ON public.sync_backfill USING btree (inte
 CREATE INDEX sync_backfill_open ON public.sync_backfill USING btree (created_at) WHERE (status = 'open'::text);
 alter table public.sync_backfill enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_backfill to service_role;
-comment on column public.sync_backfill."to" is 'Exclusive.';
+comment on column public.sync_backfill."to" is 'The end of the period, exclusive.';
 
 create table public.sync_function_warmth (
   function_name text not null,
@@ -214,7 +214,7 @@ CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHER
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
-comment on column public.sync_incident.alert_gave_up is 'Which message was abandoned: opened or resolved. Either the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
+comment on column public.sync_incident.alert_gave_up is 'The abandoned message. Either the receiver rejected every attempt, or the incident ended more than a day before the message was sent.';
 
 create table public.sync_run_event (
   id bigint generated always as identity not null,
@@ -311,7 +311,7 @@ comment on column public.sync_run_log.skip_reason is 'The reason why the run was
 comment on column public.sync_run_log.attempt is 'The number of attempts so far.';
 comment on column public.sync_run_log.max_attempts is 'The maximum number of attempts.';
 comment on column public.sync_run_log.claimed_by is 'The engine that claimed the run or took it over.';
-comment on column public.sync_run_log.claimed_at is 'The time at which claimed_by took over the pending run; null: claimed_by created the run.';
+comment on column public.sync_run_log.claimed_at is 'When claimed_by took over the pending run; null: claimed_by created the run.';
 comment on column public.sync_run_log.claim_token is 'The token of the claim, or of the fetch that took over the run. A repeated call with this token returns the same response.';
 comment on column public.sync_run_log.lease_token is 'The token of the attempt. Only a call with this token may settle the run.';
 comment on column public.sync_run_log.lease_seconds is 'The length of the lease at the start of the attempt, in seconds.';
@@ -320,11 +320,11 @@ comment on column public.sync_run_log.not_before is 'The earliest start of the n
 comment on column public.sync_run_log.created_at is 'The time of the claim.';
 comment on column public.sync_run_log.started_at is 'The start of the first attempt, by the database clock; drift_ms = started_at - scheduled_for.';
 comment on column public.sync_run_log.attempt_started_at is 'The start of the current attempt.';
-comment on column public.sync_run_log.began_at is 'The time at which begin_sync_run gave the function permission to begin.';
+comment on column public.sync_run_log.began_at is 'When begin_sync_run let the function begin.';
 comment on column public.sync_run_log.begin_nonce is 'The nonce of the begin_sync_run call. A repeated call with this nonce is also granted.';
 comment on column public.sync_run_log.heartbeat_at is 'The last heartbeat of the function.';
-comment on column public.sync_run_log.finished_at is 'The time at which the outcome was recorded.';
-comment on column public.sync_run_log.released_at is 'The time at which an unknown run was released. A released run does not block later slots.';
+comment on column public.sync_run_log.finished_at is 'When the outcome was recorded.';
+comment on column public.sync_run_log.released_at is 'When the unknown run was released. A released run does not block later slots.';
 comment on column public.sync_run_log.drift_ms is 'Milliseconds from the slot to the first start.';
 comment on column public.sync_run_log.duration_ms is 'The duration of the last attempt, in milliseconds.';
 comment on column public.sync_run_log.cold_start is 'Whether the tick''s first request to the function was a cold start.';
@@ -333,7 +333,7 @@ comment on column public.sync_run_log.http_status is 'The HTTP status of the las
 comment on column public.sync_run_log.error_code is 'A stable error code; see docs/reference/errors.md.';
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
 comment on column public.sync_run_log.response is 'The function''s JSON response, or only its size if it exceeds 64 KiB.';
-comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing.';
+comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the lease proves that the function did nothing.';
 comment on column public.sync_run_log.ambiguous is 'Whether an attempt may have taken effect without its outcome being recorded. Such a run never becomes failed.';
 comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started, restored if the attempt provably did nothing.';
 comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health.';
@@ -664,7 +664,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- A faulty slot has rolled back the batch, so claim each slot separately. Then only the faulty slot fails.
+    -- Claim each slot separately, so that only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -862,7 +862,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The slots of a rejected row do not run, so the row's incident stays open until a claim for the row succeeds.
+  -- The incident of a rejected row stays open until a claim for the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -1586,7 +1586,6 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the pending and running runs, which are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -1976,7 +1975,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe of the API has received a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe has received a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -2205,8 +2204,7 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- A finished attempt's lease token is cleared. An unknown attempt's lease token stays valid until
-  -- the next attempt starts, because the unknown attempt's function may still be running until not_before.
+  -- An unknown attempt's lease token stays valid until the next attempt starts, because the function may still be running.
   -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
@@ -2296,12 +2294,11 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- No row caused this error. Nothing was settled, and the caller will repeat the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty settlement has rolled back the batch, so settle each attempt separately.
-      -- Then only the faulty settlement fails.
+      -- Settle each attempt separately, so that only the faulty settlement fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
@@ -2361,11 +2358,11 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- No row caused this error. Nothing was started, and the caller will repeat the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty run has rolled back the batch, so start each run separately. Then only the faulty run fails.
+      -- Start each run separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -2735,7 +2732,7 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- If no incident is open, return early, so that the session does not plan the long statement below.
+  -- Without an open incident, the session does not plan the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;
@@ -2931,7 +2928,6 @@ begin
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row before this change from claiming the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -3173,8 +3169,7 @@ begin
     end if;
   end loop;
 
-  -- If the next slot is already due, the integration stays reserved for this engine,
-  -- because the claimed run must finish before the next slot can run.
+  -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
   update public.organization_integrations i set next_run_at = g.next_run_at,
       reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
@@ -3758,7 +3753,6 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- While one engine holds the advisory lock, other engines' calls return immediately.
   -- The lock only saves work: correctness depends on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
@@ -4411,7 +4405,6 @@ declare
   v_one jsonb;
   v_settled jsonb[] := '{}';
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_one in select s from jsonb_array_elements(p_settlements) s order by (s ->> 'run_id')::uuid loop
     if v_one ->> 'outcome' is null
        or v_one ->> 'outcome' not in ('completed', 'failed', 'not_executed', 'unknown', 'accepted') then
@@ -4592,7 +4585,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_reason text;
-  v_started uuid[] := '{}';                     -- started by this call, or by an earlier call whose response was lost
+  v_started uuid[] := '{}';                     -- also by an earlier call whose response was lost
   v_skipped jsonb[] := '{}';
   v_on_time text[] := '{}';
   v_enabled boolean;
@@ -4756,7 +4749,7 @@ AS $function$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start time in a row of an adopted table may be out of range.
+    -- A start time in an adopted table may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))

@@ -4,8 +4,8 @@ import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
 /**
- * graphile-worker in its fastest configuration: a local queue of 100 jobs. graphile-worker deletes finished jobs, so a
- * separate table serves as the run log, which costs one bulk insert before the jobs and, with `history`, two updates per job.
+ * graphile-worker in its fastest configuration: a local queue of 100 jobs. Finished jobs are deleted, so a table serves as
+ * the run log: one bulk insert and, with `history`, two updates per job.
  */
 export const graphile =
   (history: boolean): Contender =>

@@ -1,7 +1,4 @@
-/**
- * Invokes the function for every contender except Sync Scheduler's engine; `keepalive` reuses connections. Fails unless the
- * function reports success.
- */
+/** Invokes the function. Fails unless the function reports success. `keepalive` reuses connections. */
 export const invoke = async (functionUrl: string, id: string, keepalive = true): Promise<void> => {
   const response = await fetch(functionUrl, {
     method: "POST",
@@ -13,7 +10,7 @@ export const invoke = async (functionUrl: string, id: string, keepalive = true):
   if (answer.success !== true) throw new Error(`HTTP ${response.status}`)
 }
 
-/** Processes the items with `count` workers. A worker takes the next item as soon as it is free. */
+/** Processes the items with `count` workers. */
 export const pool = async <A>(
   items: ReadonlyArray<A>,
   count: number,
@@ -26,7 +23,7 @@ export const pool = async <A>(
   await Promise.all(Array.from({ length: count }, worker))
 }
 
-/** Batches concurrent calls. Calls that arrive while a batch is in progress form the next batch. */
+/** Batches concurrent calls. Calls that arrive during a batch form the next batch. */
 export const microBatch = (
   send: (ids: ReadonlyArray<string>) => Promise<void>
 ): ((id: string) => Promise<void>) => {

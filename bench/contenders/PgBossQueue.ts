@@ -2,10 +2,7 @@ import { PgBoss, type WorkOptions } from "pg-boss"
 import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
-/**
- * pg-boss, which keeps finished jobs. Performs one bulk insert, then calls `work` with the given options until every job is
- * completed.
- */
+/** pg-boss: one bulk insert, then `work` until every job is completed. pg-boss keeps finished jobs. */
 export const pgBoss =
   (options: (concurrency: number) => WorkOptions): Contender =>
   async ({ concurrency, databaseUrl, functionUrl, jobs }) => {

@@ -8,8 +8,8 @@ import { invoke } from "./Job.ts"
 process.noDeprecation = true
 
 /**
- * DBOS Transact in its fastest configuration: one bulk insert, then a queued workflow with one step for each job. DBOS starts
- * workflows only when it polls, so this contender polls every millisecond.
+ * DBOS Transact in its fastest configuration: one bulk insert, then a queued workflow with one step per job. DBOS starts jobs
+ * only when it polls, so this contender polls every millisecond.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   let left = jobs

@@ -15,7 +15,6 @@ const LOST: ReadonlySet<string> = new Set([
   "already_recorded"
 ])
 
-/** Runs a Sync Scheduler tick over the given kind of database connection. */
 export const engineOver =
   (mechanism: (spec: Spec) => Layer.Layer<Supabase, SupabaseError>): Contender =>
   async (spec) => {
@@ -32,7 +31,7 @@ export const engineOver =
         Layer.provideMerge(Layer.mergeAll(mechanism(spec), config, invoker))
       )
     )
-    // Connects before the clock starts, like the other contenders. The organisation does not exist, so nothing is due.
+    // Connects before the clock starts, like the other contenders. Nothing is due for this organisation.
     await runtime.runPromise(Engine.tick({ scope: { orgId: crypto.randomUUID() } }))
     return {
       tick: async () => {
@@ -41,8 +40,7 @@ export const engineOver =
         if (isWrong || errors.length > 0) {
           throw new Error(`${completed} of ${spec.jobs} completed: ${JSON.stringify(errors)}`)
         }
-        // A summary lists at most 1,000 skips. The skips that are not listed are assumed to have the same distribution of
-        // reasons.
+        // A summary lists at most 1,000 skips. The others are assumed to have the same distribution of reasons.
         const lost = skips.filter(({ reason }) => LOST.has(reason)).length
         return { completed, lost: skips.length === 0 ? 0 : (lost * skipped) / skips.length }
       },

@@ -1,7 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/**
- * Opens a connection for each invocation, as the engine does, because a reused connection that breaks leaves the outcome
- * unknown.
- */
+/** Like the engine, opens a connection for each invocation: a reused connection that breaks leaves the outcome unknown. */
 export const contender = invocations(false)

@@ -1,4 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/** Only the invocations, over keep-alive connections: the lower bound for all contenders. */
+/** The lower bound for all contenders. */
 export const contender = invocations(true)

@@ -3,14 +3,11 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** Like the engine, pause between calls: a call costs the database about as much as ten additional runs in an existing call. */
+/** The pauses between calls, like the engine's. A call costs the database about as much as ten more runs in the same call. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 
-/**
- * Calls Sync Scheduler's SQL functions from a bare loop in Effect, with a bounded queue of started runs. Measures the cost of
- * Effect and of the bounded queue; checks nothing.
- */
+/** Calls the SQL functions from a bare loop in Effect. Measures the cost of Effect and of a bounded queue. */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const ledger = await openBareLedger(databaseUrl)
   const tick = Effect.gen(function* () {

@@ -3,8 +3,8 @@ import { openBareLedger } from "./BareLedger.ts"
 import { invoke, microBatch } from "./Job.ts"
 
 /**
- * Calls Sync Scheduler's SQL functions in whole batches from a bare loop, with a new connection for each invocation. Measures the
- * cost of the run log alone: the loop checks nothing, and would lose the runs in progress if it crashed.
+ * Calls the SQL functions in whole batches from a bare loop, with a new connection for each invocation. Measures the cost of the
+ * run log alone: the loop would lose the runs in progress if it crashed.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl }) => {
   const ledger = await openBareLedger(databaseUrl)

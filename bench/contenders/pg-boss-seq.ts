@@ -1,6 +1,6 @@
 import { pgBoss } from "./PgBossQueue.ts"
 
-/** Workers that take ten jobs each and run them sequentially: the fastest variant at low concurrency. */
+/** Workers that run ten jobs each sequentially: the fastest variant at low concurrency. */
 export const contender = pgBoss((concurrency) => ({
   localConcurrency: concurrency,
   batchSize: 10,

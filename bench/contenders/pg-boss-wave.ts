@@ -1,9 +1,6 @@
 import { pgBoss } from "./PgBossQueue.ts"
 
-/**
- * Runs one batch at a time, with all of the batch's jobs in parallel: the fastest variant at high concurrency. A batch takes
- * as long as its slowest job.
- */
+/** Runs one batch at a time, with all jobs of the batch in parallel: the fastest variant at high concurrency. */
 export const contender = pgBoss((concurrency) => ({
   batchSize: concurrency,
   burstWhenBatchFull: true,

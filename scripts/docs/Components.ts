@@ -6,7 +6,6 @@ import { componentGraphOf } from "../../test/support/Architecture.ts"
 const BEGIN = "<!-- components:begin, written by `bun run docs` -->"
 const END = "<!-- components:end -->"
 
-/** Returns ARCHITECTURE.md with a component diagram that matches the current imports. `root`: the project's directory. */
 export const architecturePage = async (root: string): Promise<string> => {
   const page = await readFile(join(root, "ARCHITECTURE.md"), "utf8")
   const paths = [...new Glob("src/**/*.ts").scanSync({ cwd: root })].toSorted()
@@ -26,7 +25,7 @@ const EVERYWHERE: ReadonlySet<string> = new Set(["Domain", "Version"])
 
 type Graph = ReadonlyMap<string, ReadonlyArray<string>>
 
-/** Returns the diagram. Omits an arrow when a path through other components leads to the same component. */
+/** Omits an arrow when a path through other components leads to the same component. */
 const flowchartOf = (graph: Graph): ReadonlyArray<string> => {
   const components = [...graph.keys()].toSorted()
   const arrows = components.flatMap((from) => {

@@ -9,7 +9,7 @@ const INCLUDED = /^(```\w+[^\n`]* from=(\S+)[^\n`]*\n)[\s\S]*?^```$/gm
 export const examplesOf = (page: string): ReadonlyArray<string> =>
   [...page.matchAll(INCLUDED)].map(([, , path = ""]) => path)
 
-/** Returns the page with each `from=<path>` block replaced by the text of that file, because GitHub cannot include files. */
+/** Returns the page with the current text in each `from=<path>` block. GitHub cannot include files. */
 export const withExamples = async (page: string): Promise<string> => {
   const texts = new Map<string, string>()
   for (const path of examplesOf(page)) texts.set(path, await readFile(join(root, path), "utf8"))

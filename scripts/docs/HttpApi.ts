@@ -2,7 +2,6 @@ import { OpenApi } from "@effect/platform"
 import { Api } from "../../src/Server/Http/Api.ts"
 import { cell, code, generated, page, table } from "./Markdown.ts"
 
-/** Generates `http-api.md`: every endpoint under `/api`. The schemas themselves are in `serve`'s OpenAPI document. */
 export const httpApiPage = (): string => {
   const { paths } = OpenApi.fromApi(Api)
   const rows = Object.entries(paths).flatMap(([path, methods]) =>

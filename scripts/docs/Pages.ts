@@ -45,7 +45,6 @@ const commandSection = (command: Command): string => {
   ].join("\n\n")
 }
 
-/** Generates `cli.md`: every command, flag and example. */
 export const cliPage = (): string =>
   page([
     generated("Command line", "src/Cli/Commands"),
@@ -60,7 +59,6 @@ export const cliPage = (): string =>
     ...commands.map(commandSection)
   ])
 
-/** Generates `settings.md`: every setting. */
 export const settingsPage = (): string =>
   page([
     generated("Settings", "src/Config/SettingsTable.ts"),
@@ -98,7 +96,6 @@ const exitTable = (codes: ReadonlyArray<ExitMeaning>): string =>
     codes.map((one) => [one.code, cell(one.meaning)])
   )
 
-/** Generates `exit-codes.md`: the exit codes and the effect of signals. */
 export const exitCodesPage = (): string =>
   page([
     generated("Exit codes", "src/Cli/ExitCodes.ts and Signals.ts"),
@@ -138,7 +135,6 @@ const meaningRows = (
     cell(fix)
   ])
 
-/** Generates `errors.md`: every error code. */
 export const errorsPage = (): string =>
   page([
     generated(
@@ -179,7 +175,6 @@ export const errorsPage = (): string =>
     )
   ])
 
-/** Generates `metrics.md`: every metric. */
 export const metricsPage = (): string =>
   page([
     generated("Metrics", "src/Metrics.ts"),
@@ -199,11 +194,9 @@ export const metricsPage = (): string =>
     )
   ])
 
-/** Whether a command supports `-o json`. */
 export const printsJson = (command: Command): boolean =>
   command.flags.some(({ choices, name }) => name === "output" && choices?.includes("json"))
 
-/** Generates `json.md`: the JSON output of the commands. */
 export const jsonPage = async (): Promise<string> => {
   const sections = await Promise.all(
     commands.filter(printsJson).map(async (command) => {

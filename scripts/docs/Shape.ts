@@ -1,6 +1,5 @@
 import { JSONSchema, type Schema } from "effect"
 
-/** The part of JSON Schema that this project uses. */
 interface Node {
   readonly $ref?: string
   readonly $defs?: Readonly<Record<string, Node>>
@@ -16,7 +15,7 @@ interface Node {
   readonly patternProperties?: Readonly<Record<string, Node>>
 }
 
-/** Types that are shown by name, because the name is clearer than the structure. Each name means the same type in all schemas. */
+/** Types that are shown by name. Each name means the same type in all schemas. */
 const NAMED: Readonly<Record<string, string>> = {
   Instant: "instant",
   Int: "integer",
@@ -26,8 +25,7 @@ const NAMED: Readonly<Record<string, string>> = {
 }
 
 /**
- * Describes the JSON that a schema encodes to, in TypeScript notation: `"field": type`, or `"field"?: type` for a field that may
- * be missing. `instant` is an instant in ISO 8601, UTC.
+ * Describes the JSON that a schema encodes to, in TypeScript notation. `instant` is an instant in ISO 8601, UTC.
  */
 export const shapeOf = (schema: Schema.Schema.AnyNoContext): string => {
   const root: Node = JSON.parse(JSON.stringify(JSONSchema.make(schema)))

@@ -2,7 +2,7 @@ import { blocksOf } from "../../src/Cli/Schema/SchemaDefinition.ts"
 import { migrations } from "../../src/Database/Migrations.ts"
 import { block, cell, code, generated, page, table } from "./Markdown.ts"
 
-/** Returns the comment lines directly before a definition in the last migration that contains the definition. */
+/** Returns the comment lines directly before a definition. The last migration with the definition counts. */
 const remarkOn = (pattern: RegExp): string => {
   for (const { sql } of migrations.toReversed()) {
     const lines = sql.split("\n")
@@ -53,7 +53,7 @@ const tableSection = (text: string): string => {
   ].join("\n\n")
 }
 
-/** Returns the comments on a table's columns, taken from its `create table`. */
+/** Returns the `--` comments on a table's columns, from its `create table`. */
 const remarksOfColumns = (name: string): ReadonlyMap<string, string> => {
   for (const { sql } of migrations) {
     const at = sql.indexOf(`create table public.${name} (`)
@@ -77,7 +77,6 @@ const viewSection = (text: string, dump: string): string => {
   return [`### ${name}`, cell((said?.[1] ?? "").replaceAll("''", "'"))].join("\n\n")
 }
 
-/** Generates `sql.md`: every function, view and table in schema public. */
 export const sqlPage = (dump: string): string => {
   const blocks = blocksOf(dump)
   const functions = blocks.filter((text) => text.startsWith("CREATE OR REPLACE FUNCTION public."))

@@ -5,10 +5,10 @@ import { cell, generated, page, table } from "./Markdown.ts"
 
 const TITLE =
   /^( *)(?:(?:describe|test|it)(?:\.\w+)?(?:\([^()\n]*\))?|\]\))\(\s*(?:"((?:[^"\\]|\\.)*)"|`([^`]*)`)/gm
-/** The maximum number of titles that the table shows per file. */
+/** The maximum number of titles per file. */
 const MAX_TITLES = 6
 
-/** Returns the top-level test titles of a file. */
+/** Returns a file's top-level test titles. */
 const titlesOf = (source: string): ReadonlyArray<string> => {
   const found = [...source.matchAll(TITLE)].map(([, indent = "", quoted, template = ""]) => ({
     depth: indent.length,
@@ -24,7 +24,7 @@ const shown = (titles: ReadonlyArray<string>): string => {
   return cell(more > 0 ? `${first}; ${more} more` : first)
 }
 
-/** Returns test/README.md with a table of test files and what each file proves, by folder. `root`: the project's directory. */
+/** Returns test/README.md with a table of the test files and their titles. */
 export const testPage = async (root: string): Promise<string> => {
   const paths = [...new Glob("**/*.{test,e2e}.ts").scanSync({ cwd: join(root, "test") })]
   const folders = Map.groupBy(paths.toSorted(), (path) => path.split("/").slice(0, -1).join("/"))

@@ -1,6 +1,6 @@
 import { type Zippable, zipSync } from "fflate"
 
-/** An archive entry: its name, and the path of the file to archive. The first entry is the program. */
+/** The first entry of an archive is the program. */
 export interface ArchiveFile {
   readonly name: string
   readonly path: string
@@ -18,7 +18,7 @@ const TAR_HEADER = 512
 const octal = (value: number, length: number): string =>
   `${value.toString(8).padStart(length - 1, "0")}\0`
 
-/** Returns a ustar header (POSIX.1-1988); names can be at most 100 bytes long. */
+/** Returns a ustar header (POSIX.1-1988). Names can be at most 100 bytes long. */
 const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffer> => {
   const text = [
     name.padEnd(100, "\0"),
@@ -33,7 +33,7 @@ const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffe
   return bytes
 }
 
-/** Returns a gzipped tar of the files; the output is reproducible. Bun.Archive cannot mark a file as executable. */
+/** The output is reproducible. Bun.Archive cannot mark a file as executable. */
 export const tarGz = async (
   files: ReadonlyArray<ArchiveFile>,
   level: CompressionLevel
@@ -49,7 +49,7 @@ export const tarGz = async (
   return Bun.gzipSync(new Uint8Array(await new Blob(parts).arrayBuffer()), { level })
 }
 
-/** Returns a zip of the files; the output is reproducible. */
+/** The output is reproducible. */
 export const zip = async (files: ReadonlyArray<ArchiveFile>): Promise<Uint8Array> => {
   const entries: Zippable = {}
   for (const { executable, name, path } of files) {

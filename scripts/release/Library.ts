@@ -3,7 +3,7 @@ import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dir, "../..")
 
-/** The subpaths that the package exports, with their sources. `jsr.json` lists the same subpaths. */
+/** The exported subpaths, with their sources. `jsr.json` lists the same subpaths. */
 export const ENTRIES = {
   ".": "src/job-trigger-engine.ts",
   "./layers": "src/Library/Layers.ts",
@@ -12,12 +12,12 @@ export const ENTRIES = {
   "./testing": "test/support/Testing.ts"
 } as const
 
-/** The library's runtime dependencies. Only the binary uses the other dependencies in package.json. */
+/** The library's runtime dependencies. The other dependencies in package.json are for the binary. */
 export const LIBRARY_NEEDS = ["@supabase/supabase-js", "croner"] as const
 
 const moduleOf = (source: string): string => source.replace(/\.ts$/, "")
 
-/** Returns the `exports` of package.json. `types` comes first, as TypeScript requires. */
+/** `types` comes first, as TypeScript requires. */
 export const exportsOf = () => ({
   ...Object.fromEntries(
     Object.entries(ENTRIES).map(([subpath, source]) => [
@@ -31,10 +31,7 @@ export const exportsOf = () => ({
   "./package.json": "./package.json"
 })
 
-/**
- * Writes the library's JavaScript and types into `<directory>/lib`. The library uses only web standards, so that Node, Bun and
- * Deno can load it.
- */
+/** Writes the library's JavaScript and types into `<directory>/lib`. Node, Bun and Deno can load the library. */
 export const buildLibrary = async (
   directory: string,
   { commit, version }: { readonly commit: string; readonly version: string }
@@ -58,10 +55,10 @@ export const buildLibrary = async (
   await emitTypes(join(directory, "lib/types"))
 }
 
-/** Matches what precedes `src/...` in a source map: Bun's relative path and the project's path on this machine. */
+/** Matches the path before `src/...` in a source map. */
 const fromHere = new RegExp(`^(\\.\\./)*(.*${RegExp.escape(root.slice(1))}/)?`)
 
-/** Rewrites the source maps so that their paths are relative to the project's root. */
+/** Makes the paths in the source maps relative to the project's root. */
 const nameSources = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".map")) continue
@@ -98,10 +95,7 @@ export const emitTypes = async (outDir: string): Promise<void> => {
   await nameModules(outDir)
 }
 
-/**
- * Rewrites the imports in type declarations. As in the sources, these imports end in `.ts`, but a published declaration must name
- * the `.js` module.
- */
+/** Imports in the sources end in `.ts`, but a published declaration must import the `.js` module. */
 const nameModules = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".d.ts")) continue

@@ -9,13 +9,9 @@ const root = resolve(import.meta.dir, "../..")
 
 const { description, license, name, version } = manifest
 
-/**
- * The repository of the release workflow (`owner/name`). npm compares this name with the repository in which the package was
- * built.
- */
+/** The repository of the release workflow (`owner/name`). npm compares it with the repository that built the package. */
 const repository = process.env.GITHUB_REPOSITORY
 
-/** The metadata of every package in a release. */
 const common = {
   version,
   license,
@@ -25,7 +21,6 @@ const common = {
   publishConfig: { access: "public", provenance: true }
 }
 
-/** The directories in which packages are assembled, and to which their archives are written. */
 interface Places {
   readonly directory: string
   readonly into: string
@@ -36,7 +31,7 @@ const write = async (directory: string, file: string, content: unknown): Promise
   await writeFile(join(directory, file), `${JSON.stringify(content, null, 2)}\n`)
 }
 
-/** Packs a directory as npm would publish it. Returns the path of the archive. */
+/** Returns the path of the archive. */
 const pack = (directory: string, into: string): string => {
   const npm = Bun.spawnSync(["npm", "pack", "--json", "--pack-destination", into], {
     cwd: directory,
@@ -47,10 +42,7 @@ const pack = (directory: string, into: string): string => {
   return join(into, filename)
 }
 
-/**
- * Builds the package for one platform's binary. npm installs the package only where `os`, `cpu` and `libc` match. Returns the
- * path of the archive. A high compression `level` is slow.
- */
+/** Builds the package for one platform's binary and returns the path of the archive. A high compression `level` is slow. */
 export const packPlatform = async (
   platform: Platform,
   binary: string,

@@ -1,11 +1,10 @@
 /**
- * Returns the release notes: the version's section of a changelog in the format of Keep a Changelog, with absolute links.
- * `source`: the address of the released source, with a trailing slash. Throws when the section is missing or empty.
+ * Returns the version's section of a changelog in the format of Keep a Changelog, with absolute links. `source` is the address of
+ * the released source, with a trailing slash. Throws when the section is missing or empty.
  */
 export const notesOf = (changelog: string, version: string, source = ""): string => {
   const sections = changelog.split(/^## /m).slice(1)
   const section = sections.find((text) => text.startsWith(`[${version}]`)) ?? ""
-  // The link definitions at the end of the file are not part of a section.
   const [, ...lines] = section.split("\n").filter((line) => !/^\[[^\]]+\]: /.test(line))
   const notes = lines.join("\n").trim()
   if (notes === "")
@@ -13,9 +12,7 @@ export const notesOf = (changelog: string, version: string, source = ""): string
   return `${notes.replace(/\]\((?![a-z]+:|#)/gi, `](${source}`)}\n`
 }
 
-/**
- * Makes the links to runbooks in the alert rules absolute. `source`: the address of the released source, with a trailing slash.
- */
+/** Makes the links to runbooks in the alert rules absolute. `source` ends with a slash. */
 export const rulesOf = (rules: string, source: string): string => {
   const link = /^( *runbook_url: )(?=docs\/)/gm
   if (rules.search(link) < 0) throw new Error("the rules name no runbook")

@@ -1,4 +1,4 @@
-/** A package in bun.lock: `name@version`, its source, its dependencies, and the hash of its archive. */
+/** A package in bun.lock. `id` is `name@version`, and `integrity` is the hash of its archive. */
 type Locked = readonly [id: string, source: string, needs: Needs, integrity: string]
 
 interface Needs {
@@ -13,7 +13,7 @@ export interface Lockfile {
   readonly packages: Readonly<Record<string, Locked>>
 }
 
-/** Reads bun.lock, which is JSON with trailing commas. */
+/** bun.lock is JSON with trailing commas. */
 export const readLockfile = async (path: string): Promise<Lockfile> => {
   const text = await Bun.file(path).text()
   // An unexpected lockfile aborts the release, so that the bill of materials is never silently incomplete.
@@ -31,18 +31,16 @@ export interface SbomOptions {
   readonly licenseOf: (name: string) => string
 }
 
-/** Returns the packages in a release, by name: the dependencies in package.json and their transitive dependencies. */
+/** Returns the direct and transitive dependencies, by name. */
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {
-    // A version that only the parent uses has the parent's name in its key. An optional package may be missing because it is
-    // for another platform.
+    // A version that only the parent uses has the parent's name in its key. An optional package for another platform is missing.
     const key = `${parent}/${name}` in packages ? `${parent}/${name}` : name
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    // Peer dependencies that we use are also listed as our own dependencies. Unused peer dependencies are not installed
-    // (bunfig.toml).
+    // Unused peer dependencies are not installed (bunfig.toml), and used peer dependencies are also our own dependencies.
     const { dependencies, optionalDependencies } = locked[2]
     const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)
@@ -56,13 +54,12 @@ const idOf = (name: string): string => `SPDXRef-${name.replace(/[^A-Za-z0-9.]+/g
 const purl = (name: string, version: string): string =>
   `pkg:npm/${name.replace(/^@/, "%40")}@${version}`
 
-/** Converts `sha512-<base64>` to an SPDX checksum. */
 const checksumOf = (integrity: string) => ({
   algorithm: "SHA512",
   checksumValue: Buffer.from(integrity.replace(/^sha512-/, ""), "base64").toString("hex")
 })
 
-/** Returns the software bill of materials of a release: SPDX 2.3 as JSON, from bun.lock. */
+/** Returns a release's software bill of materials: SPDX 2.3 as JSON. */
 export const sbomOf = (lockfile: Lockfile, options: SbomOptions) => {
   const { bunVersion, created, license, licenseOf, name, version } = options
   const dependencies = [...closureOf(lockfile)].map(([key, [id, , , integrity]]) => {

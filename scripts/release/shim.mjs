@@ -4,7 +4,7 @@ import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 
 const { arch, platform } = process
-// Without this setting, the process report would first resolve the host names of all connections.
+// The process report would otherwise resolve the host names of all connections.
 if (process.report) process.report.excludeNetwork = true
 const header = platform === "linux" ? process.report?.getReport().header : undefined
 const isMusl = header !== undefined && header.glibcVersionRuntime === undefined

@@ -1,4 +1,3 @@
-/** The sources of the landing page: README.md, the tutorial, and the output of the demo. */
 export interface Landing {
   readonly readme: string
   readonly tutorial: string
@@ -24,7 +23,7 @@ const stepsOf = (tutorial: string): ReadonlyArray<string> =>
       return `### ${title}\n\n${words}\`\`\`sh\n${commands}\`\`\``
     })
 
-/** Returns the front page of the site, which fits on one screen: a summary, three steps, and the output of the demo. */
+/** Returns the front page of the site: a summary, three steps, and the output of the demo. */
 export const landingPage = ({ demo, readme, tutorial }: Landing): string => {
   const tagline = found(/^# .+\n\n(.+)$/m.exec(readme), "first sentence")
   const output = found(/^(STATUS [\s\S]*?\n\n.*)$/m.exec(demo), "output of the demo")

@@ -2,7 +2,6 @@ import { existsSync } from "node:fs"
 import { join, posix } from "node:path"
 import { fileOf, pageOf, targetOf } from "./Pages.ts"
 
-/** The fields of a markdown-it token that this plugin uses. */
 interface Token {
   readonly type: string
   info: string
@@ -27,14 +26,14 @@ interface Markdown {
   }
 }
 
-/** The source file of each page of the site, or null if the build generated the page. */
+/** The source file of each page. Null: the build generated the page. */
 export type Sources = ReadonlyMap<string, string>
 
 const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link)
 
 /**
- * Converts pages written for GitHub into site pages: links to pages point to the site's pages, links to other files point to a
- * copy (`linked` receives the file's path), and the annotations for page tests are removed. Throws on a broken link.
+ * Converts pages written for GitHub into site pages. Links to other files point to a copy, and `linked` receives the file's path.
+ * Throws on a broken link.
  */
 export const siteLinks =
   (root: string, sources: Sources, linked: Set<string>) =>

@@ -11,7 +11,6 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   "supabase/functions/README.md": "reference/functions.md"
 }
 
-/** The files outside docs/ that become pages. */
 export const outsidePages: ReadonlyArray<string> = Object.keys(OUTSIDE)
 
 /** Returns the site page for a Markdown file, such as `how-to/alerts.md`, or undefined if the file has no page. */
@@ -22,14 +21,10 @@ export const pageOf = (path: string): string | undefined => {
   return path.slice("docs/".length).replace(/README\.md$/, "index.md")
 }
 
-/**
- * Returns the address of a file that is not a page. Adds `.txt` to the name of a text file that browsers would otherwise
- * download.
- */
+/** Returns the address of a file that is not a page. Adds `.txt` if browsers would otherwise download the file. */
 export const fileOf = (path: string): string =>
   `files/${/\.(json|yaml|svg|png)$/.test(path) ? path : `${path}.txt`}`
 
-/** Returns the path of a link's target relative to the root, and the link's anchor. */
 export const targetOf = (
   from: string,
   link: string
@@ -41,7 +36,7 @@ export const targetOf = (
   }
 }
 
-/** Returns GitHub's anchor for a heading. The site uses the same anchors, so that a link works on GitHub and on the site. */
+/** Returns GitHub's anchor for a heading. The site uses the same anchors. */
 export const anchorOf = (heading: string): string =>
   heading
     .trim()

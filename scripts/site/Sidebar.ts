@@ -1,6 +1,6 @@
 import { pageOf, targetOf } from "./Pages.ts"
 
-/** A navigation entry, in VitePress's format. */
+/** A navigation entry in VitePress's format. */
 export interface Entry {
   readonly text: string
   readonly link?: string
@@ -10,9 +10,7 @@ export interface Entry {
 
 const capital = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
 
-/**
- * Returns the pages that a text links to, in order and without duplicates. `rename`: titles that differ from the link text.
- */
+/** Returns the pages that a text links to, without duplicates. `rename` gives titles that differ from the link text. */
 const entriesOf = (
   from: string,
   text: string,
@@ -28,7 +26,7 @@ const entriesOf = (
   return [...found.values()]
 }
 
-/** Returns the task sidebar: the list in docs/README.md, without the decision records. Bold lines in the list become groups. */
+/** Returns the list in docs/README.md, without the decision records. Bold lines become groups. */
 export const tasks = (index: string): ReadonlyArray<Entry> => {
   const [list = ""] = index.split(/^## /m)
   const [, ...groups] = list.split(/^\*\*(.+)\*\*$/m)
@@ -38,7 +36,6 @@ export const tasks = (index: string): ReadonlyArray<Entry> => {
   }))
 }
 
-/** Returns the runbook sidebar, which lists one runbook for each alert. */
 export const runbooks = (index: string): ReadonlyArray<Entry> => [
   {
     text: "Runbooks",
@@ -46,7 +43,7 @@ export const runbooks = (index: string): ReadonlyArray<Entry> => [
   }
 ]
 
-/** Returns the sidebar that lists the decision records by number and title. */
+/** Returns the decision records by number and title. */
 export const decisions = (index: string): ReadonlyArray<Entry> => {
   const titles = new Map(
     [...index.matchAll(/^\| \[(\d+)\]\((\S+)\) \| (.+?) \|/gm)].map(

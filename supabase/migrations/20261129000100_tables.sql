@@ -1,12 +1,9 @@
--- Creates Sync Scheduler's tables.
--- Two tables, organization_integrations and sync_run_log, may already exist in a project.
--- If so, the migration checks their columns and adds any that are missing, but changes nothing else in these tables.
--- If an existing column conflicts with the required definition, the migration stops before making any changes and reports the column.
+-- Creates the tables. An existing table organization_integrations or sync_run_log is adopted: missing columns are added,
+-- and nothing else changes. If a column conflicts, the migration reports the column and stops before any change.
 
 do $migration$
 declare
-  -- Each entry: table, column, type, rest of the column definition,
-  -- not null (applied only to tables that this migration creates), comment.
+  -- [table, column, type, rest of the column definition, not null (only in a new table), comment]
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -18,11 +15,11 @@ declare
     ["organization_integrations", "timezone",             "text",        "default 'UTC'", true,
       "IANA time zone of the schedule, such as Europe/Oslo."],
     ["organization_integrations", "enabled",              "boolean",     "default true", true,
-      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not trigger runs for past slots."],
+      "False: slots are recorded as skipped and do not run. Enabling the integration does not run past slots."],
     ["organization_integrations", "next_run_at",          "timestamptz", "", false,
-      "The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. Once due, this instant is treated as a slot even if the cron expression does not match it."],
+      "The next slot, in UTC, truncated to milliseconds. Null: the next tick computes the slot. A due instant is a slot even if the cron expression does not match it."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1", true,
-      "Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
+      "Increases whenever schedule_since changes. A claim must contain the current version."],
     ["organization_integrations", "schedule_since",       "timestamptz", "default now()", true,
       "The instant from which the current schedule applies. The schedule's first slot is after this instant."],
     ["organization_integrations", "schedule_error",       "text",        "", false,
@@ -38,15 +35,15 @@ declare
     ["organization_integrations", "function_name",        "text",        "", false,
       "The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION."],
     ["organization_integrations", "on_unknown",           "text",        "default 'retry' check (on_unknown in ('retry', 'hold'))", true,
-      "What happens to a run with an unknown outcome. retry: it is retried with the same key; hold: an operator decides."],
+      "What happens to a run with an unknown outcome. retry: the run is retried with the same key; hold: an operator decides."],
     ["organization_integrations", "fenced",               "boolean",     "default false", true,
-      "Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing."],
+      "Whether the function calls begin_sync_run first. If so, the scheduler can prove that a run did nothing."],
     ["organization_integrations", "warm_up",              "boolean",     "default false", true,
-      "Whether the engine warms up the function with an OPTIONS request before the integration's runs are due."],
+      "Whether the engine warms up the function with an OPTIONS request before runs are due."],
     ["organization_integrations", "consecutive_failures", "integer",     "default 0", true,
       "Consecutive failed runs since the last completed run."],
     ["organization_integrations", "breaker_until",        "timestamptz", "", false,
-      "After too many consecutive failures, the circuit breaker is open until this instant. While the breaker is open, no run starts."],
+      "The circuit breaker is open until this instant. While the breaker is open, no run starts."],
     ["organization_integrations", "paused_reason",        "text",        "", false,
       "The operator's reason for pausing the integration."],
     ["organization_integrations", "health_url",           "text",        "", false,
@@ -90,7 +87,7 @@ declare
     ["sync_run_log", "claimed_by",           "text",        "", false,
       "The engine that claimed the run or took it over."],
     ["sync_run_log", "claimed_at",           "timestamptz", "", false,
-      "The time at which claimed_by took over the pending run; null: claimed_by created the run."],
+      "When claimed_by took over the pending run; null: claimed_by created the run."],
     ["sync_run_log", "claim_token",          "uuid",        "", false,
       "The token of the claim, or of the fetch that took over the run. A repeated call with this token returns the same response."],
     ["sync_run_log", "lease_token",          "uuid",        "", false,
@@ -108,15 +105,15 @@ declare
     ["sync_run_log", "attempt_started_at",   "timestamptz", "", false,
       "The start of the current attempt."],
     ["sync_run_log", "began_at",             "timestamptz", "", false,
-      "The time at which begin_sync_run gave the function permission to begin."],
+      "When begin_sync_run let the function begin."],
     ["sync_run_log", "begin_nonce",          "uuid",        "", false,
       "The nonce of the begin_sync_run call. A repeated call with this nonce is also granted."],
     ["sync_run_log", "heartbeat_at",         "timestamptz", "", false,
       "The last heartbeat of the function."],
     ["sync_run_log", "finished_at",          "timestamptz", "", false,
-      "The time at which the outcome was recorded."],
+      "When the outcome was recorded."],
     ["sync_run_log", "released_at",          "timestamptz", "", false,
-      "The time at which an unknown run was released. A released run does not block later slots."],
+      "When the unknown run was released. A released run does not block later slots."],
     ["sync_run_log", "drift_ms",             "bigint",      "", false,
       "Milliseconds from the slot to the first start."],
     ["sync_run_log", "duration_ms",          "bigint",      "", false,
@@ -134,7 +131,7 @@ declare
     ["sync_run_log", "response",             "jsonb",       "", false,
       "The function's JSON response, or only its size if it exceeds 64 KiB."],
     ["sync_run_log", "fenced",               "boolean",     "default false", true,
-      "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing."],
+      "Whether the function was fenced when the attempt started. If so, a null began_at after the lease proves that the function did nothing."],
     ["sync_run_log", "ambiguous",            "boolean",     "default false", true,
       "Whether an attempt may have taken effect without its outcome being recorded. Such a run never becomes failed."],
     ["sync_run_log", "ambiguous_before",     "boolean",     "default false", true,
@@ -145,7 +142,7 @@ declare
     ["sync_run_log", "delay_reason",         "text",        "", false,
       "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- For each declared type, the types accepted in an adopted column. The functions read and write all of them without loss.
+  -- The types accepted in an adopted column, for each declared type.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
@@ -159,10 +156,10 @@ declare
     "organization_integrations.paused_reason": 64, "sync_run_log.api_provider": 64, "sync_run_log.api_host": 253,
     "sync_run_log.delay_reason": 13
   }$lengths$;
-  -- The columns that a claim sets. Only these columns may be NOT NULL without a default.
+  -- The columns that a claim sets. No other column may be NOT NULL without a default.
   v_given constant text[] := array['id', 'integration_id', 'org_id', 'integration_type', 'scheduled_for', 'idempotency_key',
                                    'trigger', 'status', 'attempt', 'max_attempts', 'created_at'];
-  -- Columns that the scheduler sets to null, so they must be nullable.
+  -- The columns that the scheduler sets to null. They must be nullable.
   v_nulled constant jsonb := $nulled${
     "organization_integrations": ["next_run_at", "schedule_error", "breaker_until", "paused_reason", "reserved_by", "reserved_until",
       "fetch_token"],
@@ -177,7 +174,7 @@ declare
     "trigger": ["schedule", "catch_up", "manual", "backfill"],
     "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
   }$values$;
-  -- The relations that every installation creates. If any of them already exists, the migration stops.
+  -- If any of these relations already exists, the migration stops.
   v_relations constant text[] := array[
     'integration_health', 'sync_backfill', 'sync_function_warmth', 'sync_incident', 'sync_run_event',
     'sync_schedule_history', 'sync_scheduler_status', 'sync_skipped_range', 'sync_tick', 'integration_health_throttled',
@@ -283,7 +280,6 @@ begin
   end if;
 
   if 'sync_run_log' = any (v_adopted) then
-    -- A claim fails if a column that the claim does not set is NOT NULL without a default.
     select string_agg('sync_run_log.' || i.c, ', ') into v_conflict
       from jsonb_to_recordset(v_theirs) as i(t text, c text, not_null boolean, has_default boolean)
      where i.t = 'sync_run_log' and i.not_null and not i.has_default and not i.c = any (v_given);
@@ -291,9 +287,7 @@ begin
       raise exception 'Sync Scheduler cannot adopt sync_run_log: % is not null and has no default', v_conflict
         using hint = 'Nothing was changed. Give the column a default or allow null, then apply the migration again.';
     end if;
-    -- The project's check constraints must allow every state that the scheduler records.
-    -- A constraint on one column is tested with every value.
-    -- A constraint on several columns cannot be tested, so its expression must mention every value.
+    -- A check on one column is tested with every value. A check on several columns must mention every value.
     for v_column in
       select a.attname as c, format_type(a.atttypid, a.atttypmod) as type, k.conname, cardinality(k.conkey) as width,
              pg_get_expr(k.conbin, k.conrelid) as expression, v.value #>> '{}' as value
@@ -315,7 +309,7 @@ begin
           using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
       end if;
     end loop;
-    -- Finds existing rows that violate the ledger's uniqueness rules: one live row per integration, one row per slot, one row per key.
+    -- Existing rows must satisfy the unique indexes created below.
     for v_column in
       select * from (values
         ('status', array['status', 'integration_id'], 'integration_id',
@@ -360,7 +354,7 @@ begin
       v_column.type, v_column.definition,
       case when v_column.required and not v_column.t = any (v_adopted) then 'not null' else '' end);
   end loop;
-  -- Keeps the project's own column comments.
+  -- Keep the project's own column comments.
   for v_column in
     select e ->> 0 as t, e ->> 1 as c, e ->> 5 as meaning from jsonb_array_elements(v_columns) e where e ->> 5 is not null
   loop
@@ -373,9 +367,8 @@ begin
 end
 $migration$;
 
--- Limits the size of rows, so that an oversized row cannot slow down other runs.
--- Existing rows in adopted tables may exceed these limits. A tick rejects such a row when it is due.
--- sync_scheduler.row_fault checks the same limits.
+-- Limits the size of rows, so that an oversized row cannot slow down other runs. row_fault checks the same limits.
+-- A row of an adopted table may exceed the limits. A tick rejects such a row when it is due.
 do $bounds$
 declare
   v_table text;
@@ -400,41 +393,36 @@ begin
 end
 $bounds$;
 
--- Indexes for due integrations, and for integrations whose first slot has not been computed yet.
 create index organization_integrations_due
   on public.organization_integrations (next_run_at, id) where enabled;
 create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for finding an organisation's integrations, and for checking whether more than one organisation exists.
+-- Serves look-ups by organisation, and the check for more than one organisation.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
--- Indexes for finding the functions that need a warm-up soon, and the distinct APIs in use.
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
   where enabled and warm_up;
 create index organization_integrations_apis on public.organization_integrations
   (integration_type, (coalesce(health_url, '')), (coalesce(health_method, 'HEAD'))) where enabled;
 
--- The ledger's uniqueness rules: one row per slot, one key per slot, one live row per integration.
 create unique index sync_run_log_slot on public.sync_run_log (integration_id, scheduled_for);
 create unique index sync_run_log_key on public.sync_run_log (idempotency_key);
 create unique index sync_run_log_one_live on public.sync_run_log (integration_id)
   where status in ('pending', 'running') or (status = 'unknown' and released_at is null);
 
--- Indexes for finding the runs that sweeps and ticks handle.
 create index sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
 create index sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
 create index sync_run_log_unknown on public.sync_run_log (not_before)
   where status = 'unknown' and released_at is null;
 create index sync_run_log_recent on public.sync_run_log (created_at desc);
 
--- Indexes for listing runs (newest slot first), and for finding the runs that need attention and the last completed run.
 create index sync_run_log_by_slot on public.sync_run_log (scheduled_for desc, id desc);
 create index sync_run_log_trouble on public.sync_run_log (scheduled_for desc, id desc) where status in ('failed', 'unknown', 'skipped');
 create index sync_run_log_completed on public.sync_run_log (integration_id, scheduled_for desc) where status = 'completed';
 
--- The append-only history of runs: attempts, transitions, and operator actions with actor and reason.
+-- The append-only history of runs and operator actions.
 create table public.sync_run_event (
   id bigint generated always as identity primary key,
   run_id uuid,                                        -- null: an action on the integration as a whole
@@ -452,8 +440,7 @@ create index sync_run_event_run on public.sync_run_event (run_id, id);
 create index sync_run_event_integration on public.sync_run_event (integration_id, id) where run_id is null;
 create index sync_run_event_at on public.sync_run_event (at);
 
--- One row for each schedule that an integration has had, with the period during which the schedule was in effect.
--- The audit recomputes slots from this table.
+-- One row for each schedule that an integration has had. The audit recomputes slots from this table.
 create table public.sync_schedule_history (
   id bigint generated always as identity primary key,
   integration_id uuid not null,
@@ -463,8 +450,8 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- The integration's next_run_at when the period began. This instant is the period's first slot even if the cron expression does not match it.
-  -- Null: the first slot is the cron expression's first match after `since`.
+  -- next_run_at at the start of the period. This instant is a slot even if the cron expression does not match it.
+  -- Null: the first slot is the expression's first match after `since`.
   first_slot timestamptz,
   since timestamptz
 );
@@ -478,8 +465,7 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- Ranges with these three reasons are recorded by SQL functions, which cannot evaluate cron expressions:
-  -- 1 means at least one slot, and 0 means an unknown number, because no next slot had been computed.
+  -- For these reasons, 1 means at least one slot, and 0 an unknown number: SQL cannot evaluate cron expressions.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -506,7 +492,7 @@ create table public.sync_backfill (
   cancel_reason text,
   check ("from" <= "to")
 );
-comment on column public.sync_backfill."to" is 'Exclusive.';
+comment on column public.sync_backfill."to" is 'The end of the period, exclusive.';
 create index sync_backfill_open on public.sync_backfill (created_at) where status = 'open';
 create index sync_backfill_integration on public.sync_backfill (integration_id, created_at) where status = 'open';
 
@@ -526,9 +512,8 @@ create table public.sync_incident (
   notified_at timestamptz,
   resolve_notified_at timestamptz,
   detail jsonb not null default '{}',
-  -- The delivery state of the incident's messages. The receiver accepted the opening message at notified_at,
-  -- and the recovery message at resolve_notified_at.
-  alert_transition text check (alert_transition in ('opened', 'resolved')), -- which message was claimed last
+  -- The receiver accepted the opening message at notified_at, and the recovery message at resolve_notified_at.
+  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the message claimed last
   alert_claimed_by text,                              -- the engine that is sending the message
   alert_claimed_until timestamptz,                    -- any engine may send the message after this instant
   alert_attempts integer not null default 0,
@@ -538,17 +523,16 @@ create table public.sync_incident (
   alert_gave_up_at timestamptz
 );
 comment on column public.sync_incident.alert_gave_up is
-  'Which message was abandoned: opened or resolved. Either the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
+  'The abandoned message. Either the receiver rejected every attempt, or the incident ended more than a day before the message was sent.';
 create unique index sync_incident_open on public.sync_incident (kind, subject) where resolved_at is null;
 create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create index sync_incident_integration on public.sync_incident (integration_id, id);
 create index sync_incident_run on public.sync_incident (run_id) where run_id is not null;
--- An index for incidents with an unsent message.
 create index sync_incident_unsent on public.sync_incident (id)
   where (resolved_at is null and notified_at is null and alert_gave_up is null)
      or (resolved_at is not null and resolve_notified_at is null and alert_gave_up is distinct from 'resolved');
 
--- One row per tick: engine, times and counts.
+-- One row per tick.
 create table public.sync_tick (
   id uuid primary key,
   engine_id text not null,
@@ -571,7 +555,7 @@ create table public.sync_tick (
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host, as determined by syncs, or by probes when no sync has run for a while.
+-- The health of each accounting API (a provider's host). Probes determine the health if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -597,10 +581,10 @@ create table public.integration_health (
   primary key (provider, host)
 );
 comment on table public.integration_health is
-  'The health of each accounting API (provider and host). Syncs determine the health; probes determine it if no sync has run for a while. throttled: the API has throttled several organisations or a probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) comes from an integration''s health_url.';
+  'The health of each accounting API, from syncs and probes. throttled: the API has throttled several organisations or a probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path comes from an integration''s health_url.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- One row for each organisation that a vendor is throttling at a host. Only that organisation's runs at that host are delayed.
+-- One row for each organisation that a vendor throttles at a host.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -614,10 +598,10 @@ create table public.sync_api_hold (
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
-  'Organisations that a vendor throttles at a host. Runs of such an organisation wait until throttled_until, and then at most start_limit of them run concurrently.';
+  'Organisations that a vendor throttles. The runs of such an organisation at the host wait until throttled_until. After that, at most start_limit of these runs are concurrent.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of cold and warm first requests to each function, which show whether warming up the function saves time.
+-- The durations of cold and warm first requests to each function. Warm-ups that save no time are paused.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the function in SYNC_SCHEDULER_FUNCTION
   cold_count bigint not null default 0,
@@ -631,8 +615,7 @@ create table public.sync_function_warmth (
   updated_at timestamptz not null default now()
 );
 
--- Enables row level security without policies, so that only the scheduler's functions
--- and the service key, which bypasses row level security, have access.
+-- Row level security without policies: only the scheduler's functions and the service key have access.
 do $grants$
 declare
   v_table text;
@@ -653,19 +636,16 @@ begin
 end
 $grants$;
 
--- The schema for private helpers.
--- Every migration ends with three statements that revoke other roles' access to this schema's functions,
--- write the migration's version into the schema's comment, and make PostgREST reload its schema cache.
+-- The schema for private helpers. Every migration ends with three statements: revoke access to these functions,
+-- write the schema version into the schema's comment, and make PostgREST reload its schema cache.
 create schema sync_scheduler;
 revoke all on schema sync_scheduler from public;
 
--- Returns the version of the newest migration, read from the schema's comment.
 create function sync_scheduler.schema_version() returns text language sql stable
   return substring(obj_description('sync_scheduler'::regnamespace, 'pg_namespace') from '[0-9]{14}');
 
--- Returns the schema version of the oldest engine that this schema supports.
--- A migration that is incompatible with older engines redefines this function to return the migration's version.
--- An engine with an older schema version claims nothing and reports the incompatibility.
+-- Returns the schema version of the oldest supported engine. An older engine claims nothing and reports the incompatibility.
+-- A migration that is incompatible with older engines redefines this function.
 create function sync_scheduler.engines_from() returns text language sql immutable return '20261129001000';
 
 -- Returns {schema_version, engines_from}: the newest migration's version, and the schema version of the oldest supported engine.
@@ -673,7 +653,7 @@ create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- Unused tickets. Only their digests are stored, so that read access to the table is not enough to redeem a ticket.
+-- Unused tickets. Only digests are stored, so read access to the table is not enough to redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

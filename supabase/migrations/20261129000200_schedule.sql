@@ -1,21 +1,19 @@
 -- Shared helpers, and the triggers that run when an application edits a schedule.
 
--- Every function with a dollar-quoted body sets search_path = pg_catalog, pg_temp.
--- With an empty search_path, PostgreSQL looks up types in pg_temp first. A caller could then create a domain
--- named timestamptz in pg_temp, and its code would run with the privileges of the function's owner.
--- Functions that consist of a single "return" expression have no settings, so that the planner can inline them.
--- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
+-- Functions with a dollar-quoted body set search_path = pg_catalog, pg_temp. With an empty search_path, PostgreSQL looks up
+-- types in pg_temp first: a caller's domain named timestamptz would run code with the privileges of the function's owner.
+-- Functions with a single "return" expression have no settings, so that the planner can inline them.
+-- PostgreSQL resolves the names in such an expression when it creates the function.
 
 -- Returns the current time, truncated to milliseconds. Slots, leases and due times are compared only with this clock.
 create function sync_scheduler.clock() returns timestamptz
   language sql stable return date_trunc('milliseconds', now());
 
--- Formats an instant as text like 2026-11-24T02:00:00.000Z, for JSON responses.
+-- Formats an instant like 2026-11-24T02:00:00.000Z.
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970, the format used for long lists of instants.
--- Clamps an infinite instant to the range in which schedules can be computed.
+-- Converts an instant to milliseconds since 1970. Clamps an instant to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -29,29 +27,25 @@ create function sync_scheduler.seconds(p_seconds numeric) returns interval
 create function sync_scheduler.idempotency_key(p_integration_id uuid, p_slot timestamptz) returns text
   language sql stable return p_integration_id::text || ':' || sync_scheduler.iso(p_slot);
 
--- Returns the key for an integration's advisory lock.
--- The key has 64 bits and is computed from text with a separator. Keys such as hashtext(org_id || integration_id)
--- would collide: hashtext returns 32 bits, and 'org1' || '12' equals 'org11' || '2'.
+-- Returns the key for an integration's advisory lock. A key such as hashtext(org_id || integration_id) would collide:
+-- hashtext returns 32 bits, and 'org1' || '12' equals 'org11' || '2'.
 create function sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid) returns bigint
   language sql immutable
   return hashtextextended(coalesce(p_org_id::text, '') || ':' || p_integration_id::text, 0);
 
--- Returns whether a run is live. A live run blocks its integration's next run.
--- The index sync_run_log_one_live has the same condition.
+-- Returns whether a run blocks its integration's next run. The index sync_run_log_one_live has the same condition.
 create function sync_scheduler.is_live(p_status text, p_released_at timestamptz) returns boolean
   language sql immutable
   return p_status in ('pending', 'running') or (p_status = 'unknown' and p_released_at is null);
 
--- Returns the start of the retention period: prune_sync_history deletes older runs.
+-- Returns the start of the retention period. prune_sync_history deletes older runs.
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
--- Returns the start of the retention period of ticks.
 create function sync_scheduler.ticks_kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '30 days';
 
--- Creates a function that returns a text column's maximum length in characters; null: no limit.
--- Only columns of adopted tables have a limit.
+-- Creates a function that returns a text column's maximum length in characters. Only columns of adopted tables have a limit.
 do $room$
 declare
   v_cases text;
@@ -67,7 +61,7 @@ begin
 end
 $room$;
 
--- Truncates text at a character boundary, to at most p_bytes of UTF-8 and to the maximum length of the column p_column.
+-- Truncates text to at most p_bytes of UTF-8 and to the maximum length of the column p_column.
 create function sync_scheduler.clip(p_text text, p_column text, p_bytes integer default 2048) returns text
   language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -80,40 +74,34 @@ begin
 end
 $$;
 
--- Prepares an Edge Function's response for the run log.
--- A response larger than 64 KiB is replaced with its size, and JSON null becomes SQL null.
+-- Replaces a response larger than 64 KiB with its size, and JSON null with SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
     when octet_length(p_json::text) > 65536 then jsonb_build_object('truncated', true, 'bytes', octet_length(p_json::text))
     else p_json end;
 
--- Returns the milliseconds from p_from to p_to, capped to the range of the type p_type.
--- Without the cap, an adopted integer column would overflow after 24.8 days.
+-- Returns the milliseconds from p_from to p_to, capped to the range of p_type: an adopted column may be an integer.
 create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, p_type regtype) returns bigint
   language sql immutable
   return least((extract(epoch from p_to - p_from) * 1000)::bigint,
                case when p_type = 'integer'::regtype then 2147483647 end);
 
--- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
--- thousands of times a second, even after the client has disconnected.
--- In a READ COMMITTED transaction, the scheduler's functions never raise 40001, but a project's own trigger on an adopted table may.
--- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
--- Both codes mean that nothing was done and that the caller may retry.
+-- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001, thousands of times a second.
+-- In a READ COMMITTED transaction, only a project's own trigger can raise 40001. Every function that may write
+-- therefore replaces 40001 with 40P01 (deadlock_detected). Both codes mean that nothing was done and the caller may retry.
 
--- Returns whether the error was caused by the row being processed (bad data, a constraint, an exception in the project's own trigger).
--- Any other error means that the database is read-only, full, out of memory or shutting down, so the whole call must fail.
+-- Returns whether the row being processed caused the error (bad data, a constraint, an exception in a project's trigger).
+-- After any other error, such as a full or read-only database, the whole call must fail.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Returns whether the error might affect only the row being processed, for example because the project's own trigger raised it.
--- This is the case for row faults, undefined names and missing privileges.
--- Callers report the row and leave it unchanged, so that the error does not stop a whole tick.
+-- Returns whether the error might affect only the row being processed. Examples are row faults and missing privileges.
+-- Callers report the row and leave it unchanged, so that the tick continues.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
 
--- Returns whether rows must be checked for faults (sync_scheduler.row_fault).
--- Only an adopted table can lack the constraints that rule out faults.
+-- Returns whether rows must be checked with row_fault. Only an adopted table can lack the constraints that rule out faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
   language sql stable return (
     select count(*) from pg_constraint c where c.conrelid = 'public.organization_integrations'::regclass and c.convalidated
@@ -125,8 +113,8 @@ create function sync_scheduler.has_unchecked_rows() returns boolean
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
 
--- Returns the fault that prevents an integration from running (a column of its row is null, too large or out of range); null: no fault.
--- Does not check the schedule. Only rows in adopted tables can have faults.
+-- Returns what prevents an integration from running: a column that is null, too large or out of range. Null: no fault.
+-- Does not check the schedule.
 create function sync_scheduler.row_fault(i public.organization_integrations) returns text language sql stable return case
     when i.enabled is null then 'enabled is null: set it to true or false'
     when i.org_id is null then 'org_id is null: set it to the id of the organisation'
@@ -146,7 +134,6 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when i.catch_up_window > interval '10 years' then 'catch_up_window is longer than ten years'
   end;
 
--- Opens an incident, or adds an occurrence to an open incident.
 create function sync_scheduler.raise_incident(
   p_kind text, p_subject text, p_integration_id uuid, p_run_id uuid, p_detail jsonb
 ) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -187,11 +174,9 @@ begin
 end
 $$;
 
--- Records the slots skipped by an edit, a pause or a deletion: from the
--- due slot until now, or from p_since until now if no next slot had been computed.
--- A range that starts at p_since is recorded only if a new minute has begun since p_since
--- (a new second if the schedule has a seconds field).
--- Returns whether a skipped range was recorded.
+-- Records the slots skipped by an edit, a pause or a deletion. The range starts at p_slot and ends now.
+-- If p_slot is null, the range starts at p_since. Such a range is recorded only if a new minute has begun since p_since
+-- (a new second if the schedule has a seconds field). Returns whether a range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
 ) returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -210,8 +195,7 @@ end
 $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent when an integration is edited.
--- The version increases whenever schedule_since changes, so that a tick cannot claim slots that are recorded as skipped.
--- For example, an integration without a computed slot might be disabled and re-enabled between a tick's read and its claim.
+-- The version increases with schedule_since, so that a tick with an older version cannot claim slots recorded as skipped.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -236,7 +220,6 @@ begin
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row before this change from claiming the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -264,8 +247,7 @@ begin
 end
 $$;
 
--- Treats next_run_at = -infinity as a request to compute the next slot.
--- Keeps the current slot if it is already due, so that no slot is lost.
+-- Treats next_run_at = -infinity as a request to compute the next slot. Keeps a slot that is already due.
 create function sync_scheduler.before_endless_slot() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -279,7 +261,6 @@ begin
 end
 $$;
 
--- Maintains sync_schedule_history, which records when each schedule applied.
 create function sync_scheduler.after_integration_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -314,8 +295,7 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
                      or old.enabled is distinct from new.enabled)
   execute function sync_scheduler.after_integration_change();
 
--- Creates a schedule history for each integration in an adopted table.
--- The history starts when the integration was created. Its first slot is the oldest recorded slot.
+-- Creates the schedule history of adopted integrations. The history starts when the integration was created.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -324,7 +304,6 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Copies next_run_at and schedule_since from the integration to a new history row, as first_slot and since.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -336,9 +315,8 @@ $$;
 create trigger sync_scheduler_before_history before insert on public.sync_schedule_history
   for each row execute function sync_scheduler.before_history();
 
--- Rejects changes to finished runs. A run with the status `completed` never changes.
--- Only an operator's retry, recognised by an increased max_attempts, may change a failed or skipped run.
--- Columns that the project has added to the table may still change.
+-- Rejects changes to finished runs, except to columns that the project has added. Only an operator's retry,
+-- recognised by an increased max_attempts, may change a failed or skipped run.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if old.status <> 'completed' and new.status = 'pending' and new.max_attempts > coalesce(old.max_attempts, 0)
@@ -370,11 +348,9 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   for each row when (old.status in ('completed', 'failed', 'skipped'))
   execute function sync_scheduler.before_finished_run_change();
 
--- Ensures that changes to the run log are on disk before an engine acts on them.
--- With synchronous_commit = off, a server crash could lose the starts recorded in the last second,
--- and those runs could take effect twice.
+-- Ensures that changes to the run log are on disk before an engine acts on them. With synchronous_commit = off,
+-- a server crash could lose recent starts, and those runs could take effect twice.
 -- PostgreSQL reads the setting at commit time, so a SET clause on the function would have no effect.
--- If the project has set a stricter value, the trigger keeps it.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -387,8 +363,7 @@ create trigger sync_scheduler_before_write before insert or update on public.syn
   for each statement when (current_setting('synchronous_commit') = 'off')
   execute function sync_scheduler.commit_to_disk();
 
--- Returns an integration's schedule history between p_from and p_to, oldest first.
--- Domain/History computes slots from this history.
+-- Returns an integration's schedule history between p_from and p_to, oldest first. Domain/History computes slots from it.
 create function sync_scheduler.history_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(

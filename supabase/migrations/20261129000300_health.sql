@@ -1,28 +1,25 @@
 -- Determines the health of the accounting APIs, primarily from syncs, and delays runs that use a throttled API.
 --
 -- A row of integration_health represents one API: a provider and a host, regardless of the number of tenants.
--- A health_url on a host without a standard probe is a separate API (`host/path`), used only by the integrations with that URL.
+-- A health_url on a host without a standard probe is a separate API (`host/path`).
 -- The engine determines which API a run uses (Domain/Health/ApiHost) and interprets the vendor's response.
--- The functions in this file update the health and the holds accordingly.
 --
--- Signals from an organisation's syncs apply only to that organisation.
--- A throttle or a low quota creates a row in sync_api_hold.
+-- A throttle or a low quota applies to one organisation and creates a row in sync_api_hold.
 -- If the vendor throttles three organisations within a minute, the runs of all organisations at that host are delayed.
--- Each throttling response delays these runs by at most 30 s.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
--- Lock order: a run's row is locked before the row of a hold or an API.
--- The learn_* functions never wait for an API's row, because the session that has locked the row is already recording the API's health.
--- A call that starts runs may wait for an API's row, but only after locking all of those runs. Two sessions therefore cannot deadlock.
+-- Lock order: a run's row is locked before the row of a hold or an API. The learn_* functions never wait for an API's row,
+-- because the session that has locked the row is already recording the API's health. A call that starts runs
+-- may wait for an API's row, but only after locking all of those runs. Two sessions therefore cannot deadlock.
 
 create function sync_scheduler.api_name(p_provider text, p_host text) returns text
   language sql immutable return p_provider || '/' || p_host;
 
--- Returns the host to which a vendor's limits apply: a run's api_host without the path of a health_url.
+-- Returns a run's api_host without the path of a health_url. A vendor's limits apply to this host.
 create function sync_scheduler.host_of(p_api_host text) returns text
   language sql immutable return split_part(p_api_host, '/', 1);
 
--- Returns whether an API is defined by a health_url. Only syncs of the integrations with that URL determine the API's health.
+-- Returns whether an API is defined by a health_url.
 create function sync_scheduler.is_own(p_api_host text) returns boolean
   language sql immutable return strpos(p_api_host, '/') > 0;
 
@@ -32,8 +29,7 @@ create function sync_scheduler.health_detail(h public.integration_health) return
     'until', sync_scheduler.iso(h.throttled_until), 'probes_again', sync_scheduler.iso(coalesce(h.passive_until, h.next_probe_at)),
     'failures', h.consecutive_failures));
 
--- Relaxes the organisations' holds after completed syncs.
--- Once a throttle has ended, each completed sync allows one more concurrent run, until the hold ends.
+-- Relaxes holds after completed syncs: each completed sync allows one more concurrent run, until the hold ends.
 create function sync_scheduler.ease_holds(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -63,7 +59,7 @@ begin
 end
 $$;
 
--- Records that syncs of the organisations in p_orgs reached the API. If the API is already healthy, writes at most once per minute.
+-- Records that syncs of the organisations in p_orgs reached the API. Writes at most once per minute if the API is healthy.
 create function sync_scheduler.learn_reached(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -94,8 +90,7 @@ begin
 end
 $$;
 
--- Returns the list of organisations whose syncs have failed since the API was last reached, with p_org_id added.
--- The list has at most three entries.
+-- Returns the organisations whose syncs have failed since the API was last reached, with p_org_id added; at most three.
 create function sync_scheduler.told_by(h public.integration_health, p_org_id uuid) returns jsonb
   language sql immutable return case
     when coalesce(h.detail -> 'told_by', '[]') @> to_jsonb(p_org_id::text) or jsonb_array_length(h.detail -> 'told_by') >= 3
@@ -103,7 +98,7 @@ create function sync_scheduler.told_by(h public.integration_health, p_org_id uui
     else coalesce(h.detail -> 'told_by', '[]') || to_jsonb(p_org_id::text) end;
 
 -- Records that a sync definitely failed. In passive mode (no probes), the failure affects the API's health.
--- In active mode, the failure only makes the next probe due immediately.
+-- In active mode, the failure only makes the next probe due.
 create function sync_scheduler.learn_failed(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -135,14 +130,14 @@ begin
 end
 $$;
 
--- Returns the wait requested by a vendor's response (default 60 s), clamped to between 1 second and 1 hour.
+-- Returns the wait requested by a vendor's response, from 1 second to 1 hour; 60 s by default.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that a host is throttling requests, after it has throttled a probe or several organisations' syncs.
--- Each throttling response delays the runs of all organisations by at most 30 s, and hold_back spreads them over the next 30 s.
--- The host is then not probed for an hour. Each time it throttles again within a day, this pause doubles, up to a day.
+-- Records that a host has throttled a probe or several organisations' syncs.
+-- Each throttling response delays all runs at the host by at most 30 s, and hold_back spreads them over the next 30 s.
+-- Probes pause for an hour. Each further throttle within a day doubles this pause, up to a day.
 -- If the vendor is known, the pause applies to all of the vendor's hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -173,9 +168,8 @@ begin
 end
 $$;
 
--- Records that the vendor is throttling an organisation.
--- The organisation's runs at the host wait for as long as the vendor requests, and then run one at a time.
--- The hold ends no later than an hour after the wait.
+-- Records that the vendor is throttling an organisation. The organisation's runs at the host wait for as long as
+-- the vendor requests, and then run one at a time. The hold ends no later than an hour after the wait.
 -- p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
 create function sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -205,9 +199,8 @@ begin
 end
 $$;
 
--- Records that an API could not be reached or returned a server error.
--- After two consecutive failed probes, the API becomes unhealthy.
--- For an API with a health_url, failed syncs also count. If such an API is not probed, a single failed sync is enough.
+-- Records that an API could not be reached or returned a server error. After two consecutive failed probes,
+-- the API becomes unhealthy. For an API with a health_url, failed syncs also count, and one is enough in passive mode.
 -- A shared host also becomes unhealthy when syncs of three organisations have failed.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -250,9 +243,8 @@ begin
 end
 $$;
 
--- Records the health signals that the engine derived from vendors' responses.
+-- Records the health signals of settlements: [{run_id, lease_token, health: the signal, optional}].
 -- An unreadable signal only raises a warning, so that the outcomes are still recorded.
--- p_settlements: [{run_id, lease_token, health: the signal}]; `health` is optional.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -292,7 +284,6 @@ end
 $$;
 
 -- Delays a run whose API must not be called now. The run stays pending and unclaimed, so that any engine can start it.
--- Returns {run_id, reason, status, retry_at}.
 create function sync_scheduler.delay_run(
   r public.sync_run_log, p_provider text, p_host text, p_reason text, p_at timestamptz, p_engine_id text, p_detail jsonb
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -308,10 +299,8 @@ begin
 end
 $$;
 
--- Delays the runs that must not start now: first the runs of an organisation
--- with a hold, then the runs at a host that is throttling all organisations.
--- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time is queued after the runs
--- that are already delayed. A run that was delayed before becomes due 3 s after the wait ends.
+-- Delays runs of organisations with a hold, and then runs at a host that is throttling all organisations.
+-- Delayed runs become due one by one, 3 s apart. A run that is delayed again becomes due 3 s after the wait ends.
 -- Runs at a throttled host become due within 30 s of the end of the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
@@ -393,11 +382,9 @@ begin
 end
 $$;
 
--- The following functions control the probes of accounting APIs that no sync has used for a while.
--- An API is probed at most once every 15 minutes, regardless of the number of tenants and engines.
--- An API is not probed while it throttles requests, or while one of its syncs is running or about to run.
+-- An API is probed at most once every 15 minutes, regardless of the number of engines. No probe is sent while the API
+-- throttles requests, or while a sync is running or about to run.
 
--- Returns a row of integration_health as JSON for the status displays and the probes.
 create function sync_scheduler.health_json(h public.integration_health) returns jsonb language sql stable return
   jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode, 'since', sync_scheduler.iso(h.since),
     'last_sync_at', sync_scheduler.iso(h.last_sync_at), 'last_probe_at', sync_scheduler.iso(h.last_probe_at),
@@ -408,8 +395,8 @@ create function sync_scheduler.health_json(h public.integration_health) returns 
     'consecutive_failures', h.consecutive_failures, 'latency_ms', h.latency_ms, 'http_status', h.http_status,
     'error_code', h.error_code, 'message', h.detail ->> 'message', 'quota', h.detail -> 'quota', 'probes', h.probes);
 
--- Returns the probe candidates and the current health. A candidate is a distinct combination of
--- integration_type, health_url and health_method among the enabled integrations; at most 1,000 are read from the index.
+-- Returns the current health and the probe candidates: the distinct combinations of integration_type, health_url and
+-- health_method among the enabled integrations, at most 1,000.
 -- Returns {now, sources: [{integration_type, health_url, health_method}], health: [row of integration_health]}.
 create function public.read_sync_apis() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -433,11 +420,9 @@ create function public.read_sync_apis() returns jsonb
       select h from public.integration_health h order by h.provider, h.host limit 1000) a), '[]'))
 $$;
 
--- Returns the reason why an API must not be probed now; null: the probe is allowed.
--- The database checks the interval and recent syncs, so that the limits apply across all engines.
+-- Returns the reason why an API must not be probed now; null: the probe is allowed. The limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
--- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent the probe.
--- The probe is still refused if the API was probed in the last 15 minutes or is throttling requests, or if a sync is running or about to run.
+-- p_asked: an operator requested the probe. The interval, the backoff and recent syncs then do not prevent the probe.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -463,13 +448,10 @@ create function sync_scheduler.probe_refusal(h public.integration_health, p_type
     from (select sync_scheduler.clock() as now) c
 $$;
 
--- Claims the probes that engine p_engine_id must send now.
--- No other engine may probe the claimed APIs for 15 minutes, regardless of the result.
--- A new API is first probed after 15 to 18 minutes, because syncs may show the API's health in the meantime.
--- This first delay varies, so that the probes of several APIs do not coincide.
+-- Claims the probes that engine p_engine_id must send now. No other engine may probe these APIs for 15 minutes.
+-- A new API is first probed after 15 to 18 minutes, because syncs may show its health in the meantime.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
--- p_asked: an operator requested the probes.
--- p_dry_run: the call returns the result without claiming any probes.
+-- p_asked: an operator requested the probes. p_dry_run: the call claims nothing.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false
@@ -535,12 +517,11 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
   language sql immutable
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
--- Records the result of a probe, which is identified by the claim's token.
+-- Records the result of the probe that was claimed with p_token.
 -- Ignores repeated results, and results that arrive more than a minute after the claim.
--- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
--- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval for a healthy API (at least 15 minutes).
--- p_jitter: a number from 0 to 1 that delays the next probe by up to a fifth of
--- the interval, so that the probes of several APIs do not stay synchronised.
+-- p_result: {sign: reachable | unreachable | throttled, code, message, http_status, wait_ms, quota, latency_ms,
+-- every_ms: the interval in ms after a reachable result, at least 15 minutes}.
+-- p_jitter: 0 to 1. Delays the next probe by up to a fifth of the interval, so that probes do not stay synchronised.
 -- Returns {accepted, health: row of integration_health}.
 create function public.record_sync_probe(
   p_engine_id text, p_token uuid, p_provider text, p_host text, p_result jsonb, p_jitter numeric default 0
@@ -569,7 +550,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe of the API has received a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe has received a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -595,9 +576,6 @@ exception when serialization_failure then
 end
 $$;
 
--- The following functions compare the durations of cold and warm first requests to each Edge Function,
--- decide whether warming up the function saves time, and select the functions to warm up before runs are due.
-
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select exists (select 1 from public.sync_function_warmth w
@@ -605,7 +583,7 @@ create function sync_scheduler.warming_is_paused(p_function_name text) returns b
                     and w.paused_until > sync_scheduler.clock())
 $$;
 
--- Returns the functions that have a slot due within p_within_seconds, so that the engine can warm them up. Changes nothing.
+-- Returns the functions to warm up because a slot is due within p_within_seconds.
 create function public.read_upcoming_warm_ups(p_within_seconds numeric default 60) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))
@@ -622,9 +600,8 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
 $$;
 
 -- Records a tick's first request to a function and returns whether warming up this function saves time.
--- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
--- was cold, or if cold requests take less than 100 ms longer than warm requests.
--- p_cold: whether the function reported a cold start. If p_cold is null, a request that takes more than a second is treated as cold.
+-- After 20 requests, warm-ups pause for a day if no request was cold, or if cold requests take less than 100 ms longer.
+-- p_cold: whether the function reported a cold start. Null: a request that takes more than a second counts as cold.
 -- p_in_run: the request belongs to a run, so the run's settlement opens or resolves the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
@@ -678,8 +655,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Opens a function's cold-start incident if a run's first request was cold,
--- and resolves the incident if the request was warm.
+-- Opens or resolves a function's cold-start incident after a run's first request.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,13 +1,10 @@
 -- Reads due integrations and claims their slots. A claim turns a slot into a run.
 --
 -- Every function in this file and in the later migrations finds its rows through an index, up to a hundred rows at a time.
--- PostgreSQL caches query plans for each session.
--- A plan made when the table was nearly empty, or when statistics about due slots were
--- outdated, would scan the whole table or sort all due rows for one page.
--- The "enable_..." settings prevent such plans: claiming 100 slots takes 8 ms instead of 75 ms (measured).
+-- PostgreSQL caches query plans for each session. A plan made with outdated statistics would scan the whole table
+-- or sort all due rows. The "enable_..." settings prevent such plans: claiming 100 slots takes 8 ms instead of 75 ms.
 -- "jit = off" prevents JIT compilation, which would cost more time than it saves.
 
--- Returns the fields of a due integration that the engine needs.
 create function sync_scheduler.due_json(i public.organization_integrations) returns jsonb
   language sql stable return jsonb_build_object(
     'integration_id', i.id, 'org_id', i.org_id, 'integration_type', i.integration_type,
@@ -18,7 +15,7 @@ create function sync_scheduler.due_json(i public.organization_integrations) retu
     'catch_up', coalesce(i.catch_up, 'latest'),
     'catch_up_window_ms', sync_scheduler.milliseconds(i.catch_up_window));
 
--- Returns one page of the integrations that are due or have no computed slot yet. Reserves nothing, because dry runs call this function.
+-- Returns one page of the integrations that are due or have no computed slot yet. Reserves nothing.
 -- Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}; callers must not interpret the cursor.
 create function public.read_due_integrations(
   p_limit integer default 100, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -74,7 +71,7 @@ begin
 end
 $$;
 
--- Returns the fields of a run that the engine needs. warm_up is false while warm-ups of the function are paused.
+-- Returns a run's fields for the engine. warm_up is false while warm-ups of the function are paused.
 create function sync_scheduler.run_json(r public.sync_run_log, i public.organization_integrations) returns jsonb
   language sql stable return jsonb_build_object(
     'run_id', r.id, 'org_id', coalesce(r.org_id, i.org_id), 'integration_id', r.integration_id,
@@ -86,8 +83,8 @@ create function sync_scheduler.run_json(r public.sync_run_log, i public.organiza
     'warm_up', case when i.warm_up then not sync_scheduler.warming_is_paused(i.function_name) else false end,
     'health_url', i.health_url);
 
--- Returns whether a due integration may be fetched now. The integration must be in scope, and it must be
--- unreserved, reserved by the fetch with p_fetch_token, or reserved by engine p_own.
+-- Returns whether a due integration may be fetched now. A reserved integration may be fetched again
+-- with the same p_fetch_token, or by the engine p_own that reserved it.
 create function sync_scheduler.may_fetch(
   i public.organization_integrations, p_now timestamptz, p_fetch_token uuid, p_own text, p_org_id uuid, p_ids uuid[], p_excluded uuid[], p_unchecked boolean
 ) returns boolean language sql stable return
@@ -97,7 +94,7 @@ create function sync_scheduler.may_fetch(
   and (not p_unchecked or sync_scheduler.row_fault(i) is null);
 
 -- Assigns pending runs to an engine. Other engines may start these runs only after adopt_after_seconds.
--- Returns [run]; `claimed_by` is the engine that held the run before this fetch.
+-- In the returned runs, `claimed_by` is the previous engine.
 create function sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -116,7 +113,6 @@ begin
 end
 $$;
 
--- Reserves due integrations for an engine for 15 seconds. Returns [due].
 create function sync_scheduler.reserve_due(p_engine_id text, p_fetch_token uuid, p_ids uuid[], p_fresh_from timestamptz) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -135,9 +131,8 @@ begin
 end
 $$;
 
--- Handles a row that the project's own trigger or constraint rejects.
--- If the project's own code may have caused the error, opens an incident and returns the row's entry for `rejected`.
--- Re-raises any other error.
+-- Opens an incident for a row that the project's own trigger or constraint rejects, and returns the row's entry
+-- for `rejected`. Re-raises an error that the project's own code cannot have caused.
 create function sync_scheduler.reject_row(p_integration_id uuid, p_run_id uuid, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -151,12 +146,10 @@ begin
 end
 $$;
 
--- Reserves up to p_limit rows for an engine: pending runs (at most half of the rows) and due integrations.
--- Other engines do not see the reserved rows for 15 seconds, so that engines do not compete for the same rows.
+-- Reserves up to p_limit rows for an engine for 15 seconds: pending runs (at most half of the rows) and due integrations.
 -- The engine claims the slots in a later call. If the engine dies before that call, no slot is lost.
--- Newly due slots come first, then integrations whose first slot has not been computed yet, then missed slots.
--- Each of these three groups is sorted by age.
--- A repeated call with the same fetch token returns the same rows, in case the first response was lost.
+-- Newly due slots come first, then integrations without a computed slot, then missed slots, each group oldest first.
+-- A repeated call with the same fetch token returns the same rows.
 -- If p_options has integration_ids, the fetch also returns integrations that the same engine has already reserved.
 -- A row that cannot be reserved is listed in `rejected` and does not affect other rows.
 -- p_options: {org_id, integration_ids, exclude_org_ids, exclude_ids, adopt_after_seconds, drift_alert_seconds}.
@@ -267,17 +260,14 @@ create type sync_scheduler.slot as (
 );
 
 -- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
--- Never waits for a lock. Uses the idempotency key to find a run that the same claim has already created,
--- because a search by integration and slot could use either of two indexes.
--- With outdated statistics (for example in a new project whose integrations are all due at 02:00),
--- PostgreSQL could choose the wrong index, and every claim would read all runs due at 02:00.
+-- Never waits for a lock. Finds a run of the same claim by its idempotency key: with outdated statistics, a search by
+-- integration and slot could use the wrong index and read all runs due at the same time.
 create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- While one engine holds the advisory lock, other engines' calls return immediately.
   -- The lock only saves work: correctness depends on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
@@ -325,7 +315,7 @@ begin
 end
 $$;
 
--- Claims scheduled slots atomically. Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}.
+-- Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}. On an error, no slot is claimed.
 create function sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -385,8 +375,7 @@ begin
     end if;
   end loop;
 
-  -- If the next slot is already due, the integration stays reserved for this engine,
-  -- because the claimed run must finish before the next slot can run.
+  -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
   update public.organization_integrations i set next_run_at = g.next_run_at,
       reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
@@ -420,11 +409,10 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
   language sql stable return jsonb_build_object('integration_id', s.integration_id,
     'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
 
--- Backfill slots are claimed in the same call and under the same lock as
--- scheduled slots, but the claim advances the backfill's cursor instead of next_run_at.
--- A backfill slot has a `backfill` object: {id, cursor: as the engine read it, next_cursor: the last slot handled, done}.
+-- A backfill slot is claimed under the same lock as a scheduled slot, but advances the backfill's cursor.
+-- Its `backfill` object: {id, cursor: as the engine read it, next_cursor: the last slot handled, done}.
 
--- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots take precedence.
+-- Returns the reason why a backfill must wait; null: the backfill may continue. Scheduled slots take precedence.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
   language sql stable return case
     when not coalesce(i.enabled, false) then 'disabled'
@@ -434,8 +422,7 @@ create function sync_scheduler.backfill_waits(i public.organization_integrations
                   where l.integration_id = i.id and sync_scheduler.is_live(l.status, l.released_at)) then 'already_running'
   end;
 
--- Returns the reason why a backfill's slot must not be claimed; null: the claim is allowed.
--- Waits for locks, up to lock_timeout.
+-- Returns the reason why a backfill's slot must not be claimed; null: the claim is allowed. Waits up to lock_timeout for locks.
 create function sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamptz) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -474,7 +461,7 @@ begin
 end
 $$;
 
--- Claims one slot of a backfill. Returns the same object as claim_slots.
+-- Returns the same object as claim_slots.
 create function sync_scheduler.claim_backfill_slot(p_engine_id text, p_claim_token uuid, p_slot jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -521,14 +508,12 @@ begin
 end
 $$;
 
--- Returns the open backfill requests that can continue now, oldest first, at most one per integration.
--- Each request has the schedule history from its cursor onwards (at most 50 periods)
--- and the slots that already have a run (at most 500).
--- The history and the list of slots are complete up to "known_until" (exclusive).
+-- Returns the open backfills that can continue now, oldest first, at most one per integration.
+-- Each has the schedule history from its cursor onwards (at most 50 periods) and the slots with a run (at most 500).
 -- Returns {now, backfills: [{backfill_id, integration_id, org_id,
 -- schedule_version, cursor, after, to, known_until, history, slots}]}.
--- All instants except "now" are epoch milliseconds.
--- Slots up to "after" (inclusive) have been handled or are older than the retention period.
+-- after: the last slot (inclusive) that has been handled or is too old. known_until: the exclusive end of the
+-- history and the slots. All instants except "now" are epoch milliseconds.
 create function public.read_sync_backfills(
   p_limit integer default 100, p_org_id uuid default null, p_integration_ids uuid[] default null
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -560,7 +545,6 @@ begin
 end
 $$;
 
--- Claims scheduled slots and backfill slots atomically.
 create function sync_scheduler.claim_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -586,7 +570,7 @@ begin
 end
 $$;
 
--- Claims a batch of at most 100 slots. A repeated call with the same claim token returns the same claims.
+-- Claims at most 100 slots. A repeated call with the same claim token returns the same claims.
 -- p_slots: [{integration_id, org_id, schedule_version, expected_next_run_at, scheduled_for | null, trigger, next_run_at,
 --            skipped_range: {from, to, count, reason} | null, schedule_error | null}].
 -- Returns {now, claimed: [run], skipped: [{integration_id, scheduled_for, reason, detail?}], advanced}.
@@ -612,7 +596,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- A faulty slot has rolled back the batch, so claim each slot separately. Then only the faulty slot fails.
+    -- Claim each slot separately, so that only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));

@@ -1,14 +1,13 @@
--- A run's transitions after it has been claimed: start, begin (the fence), heartbeat, settle.
--- Every transition checks the lease token and the database clock.
--- A repeated call with the same token changes nothing and returns the run's current state.
+-- A run's transitions after the claim: start, begin (the fence), heartbeat, settle.
+-- Every transition checks the lease token and the database clock. A repeated call with the same token changes nothing.
 
 -- Returns the last instant at which the function is known to have been alive.
 create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns timestamptz
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row. Such a row lacks a slot or an idempotency key.
--- The engine never invokes the function for such a row, because a second invocation could not be detected.
+-- Returns whether another program wrote the row, which then lacks a slot or an idempotency key.
+-- The engine never starts such a run, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
 
@@ -26,22 +25,20 @@ create function sync_scheduler.start_refusal(
   end;
 
 -- start_runs and settle_runs each handle a batch of ordinary runs in one statement.
--- The statement's WHERE clause defines which runs are ordinary.
 -- start_each and settle_each handle all other runs one by one, with the same result.
 -- All four functions lock rows in id order and check the rows again under the lock.
 -- With one statement, a batch of 100 runs starts in 7 ms instead of 16 ms and is settled in 5 ms instead of 17 ms.
 
--- Returns a started run with the integration's config, which is sent to the function.
 create function sync_scheduler.started_json(r public.sync_run_log, i public.organization_integrations) returns jsonb
   language sql stable return sync_scheduler.run_json(r, i) || jsonb_build_object('config', coalesce(i.config, '{}'));
 
--- Sorts the entries of a response by slot, then by id. Entries without a slot are sorted by id.
+-- Sorts the entries of a response by slot, then by id.
 create function sync_scheduler.in_order(p_runs jsonb) returns jsonb
   language sql immutable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
 $$;
 
--- Starts runs one by one. If any start raises an error, none of them takes effect.
+-- Starts runs one by one. On an error, no run is started.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_each(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
@@ -50,7 +47,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_reason text;
-  v_started uuid[] := '{}';                     -- started by this call, or by an earlier call whose response was lost
+  v_started uuid[] := '{}';                     -- also by an earlier call whose response was lost
   v_skipped jsonb[] := '{}';
   v_on_time text[] := '{}';
   v_enabled boolean;
@@ -111,9 +108,8 @@ begin
 end
 $$;
 
--- Starts the runs in p_starts, except those delayed because their API is throttling requests. If the call fails, no run is started.
+-- Starts the runs in p_starts, except runs that hold_back delays. On an error, no run is started.
 -- If no API is throttling requests, the check for delays costs one look-up in an empty index.
--- An ordinary run is pending, due, and unclaimed or claimed by this engine, and its integration is enabled.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
@@ -194,10 +190,8 @@ begin
 end
 $$;
 
--- Returns the runs in p_starts that the call must not start.
--- A run must not start if the integration's row exceeds a limit,
--- or if the integration's config does not fit into the response (4 MiB in total).
--- If the config's size is the only reason, the caller retries the start.
+-- Returns the runs that must not start because the integration's row has a fault,
+-- or because the integrations' configs exceed 4 MiB in total. The caller retries the start of the latter.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -254,11 +248,11 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- No row caused this error. Nothing was started, and the caller will repeat the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty run has rolled back the batch, so start each run separately. Then only the faulty run fails.
+      -- Start each run separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -282,9 +276,8 @@ end
 $$;
 
 -- Reverts the starts of runs whose function was not invoked: running -> pending.
--- An engine starts a run slightly before a worker is free to invoke the run's function.
--- The engine reverts the start if the workers are busy for longer than expected, or if the engine stops.
--- A reverted attempt is not counted, and the engine keeps its claim on the run.
+-- An engine starts a run slightly before a worker is free. The engine reverts the start if no worker becomes free in time,
+-- or if the engine stops. The attempt is not counted, and the engine keeps its claim on the run.
 -- A start can be reverted only with its own lease token, and never after the function has begun.
 -- The row keeps the token, so that a repeated call is recognised. The token cannot start another attempt.
 -- p_starts: [{run_id, lease_token}], at most 100. Returns {now, returned: [run_id]}.
@@ -326,10 +319,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Updates the integration's circuit breaker after an outcome.
--- Five consecutive definite failures open the breaker for 15 minutes. Each further failure doubles this period, up to a day.
--- A success closes the breaker.
--- If another session has locked the integration's row, the outcome is recorded but does not change the breaker.
+-- Updates the integration's circuit breaker. Five consecutive definite failures open the breaker for 15 minutes,
+-- and each further failure doubles this period, up to a day. A success closes the breaker.
+-- If another session has locked the integration's row, the breaker does not change.
 create function sync_scheduler.move_breaker(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -365,7 +357,7 @@ begin
 end
 $$;
 
--- Updates the run's integration and API after the run's final outcome. settle_runs handles ordinary outcomes itself.
+-- settle_runs does not call this function for ordinary outcomes.
 create function sync_scheduler.count_outcome(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -396,7 +388,6 @@ create function sync_scheduler.next_status(r public.sync_run_log, p_outcome text
       else 'failed' end
   end;
 
--- Records the outcome of an attempt.
 -- p_result: {outcome: completed | failed | not_executed | unknown | accepted, http_status, error_code, error_message,
 --            response, retry_in_ms, lease_seconds, cold_start, warm_up_ms}
 create function sync_scheduler.settle_run(
@@ -480,7 +471,7 @@ begin
 end
 $$;
 
--- Settles attempts one by one. If any settlement raises an error, none of them takes effect.
+-- Settles attempts one by one. On an error, no attempt is settled.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -488,7 +479,6 @@ declare
   v_one jsonb;
   v_settled jsonb[] := '{}';
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_one in select s from jsonb_array_elements(p_settlements) s order by (s ->> 'run_id')::uuid loop
     if v_one ->> 'outcome' is null
        or v_one ->> 'outcome' not in ('completed', 'failed', 'not_executed', 'unknown', 'accepted') then
@@ -501,9 +491,8 @@ begin
 end
 $$;
 
--- Settles attempts atomically. For ordinary outcomes, the API's health is updated with one look-up per API.
--- An outcome is ordinary if it is `completed` and has the token of a running attempt,
--- the run is not ambiguous, and the integration has no consecutive failures.
+-- Settles attempts. On an error, no attempt is settled. An ordinary outcome is `completed` with the token of a running attempt,
+-- if the run is not ambiguous and the integration has no consecutive failures.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -570,7 +559,7 @@ begin
 end
 $$;
 
--- Settles a batch of at most 100 attempts, each identified by its lease token.
+-- Settles at most 100 attempts, each identified by its lease token.
 -- p_settlements: [{run_id, lease_token, and the fields of settle_run's p_result}].
 -- Returns {now, settled: [{run_id, accepted, status, attempt, retry_at, reason, detail?}]}.
 create function public.settle_sync_runs(p_engine_id text, p_settlements jsonb, p_quiescence_seconds numeric default 430)
@@ -588,12 +577,11 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- No row caused this error. Nothing was settled, and the caller will repeat the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty settlement has rolled back the batch, so settle each attempt separately.
-      -- Then only the faulty settlement fails.
+      -- Settle each attempt separately, so that only the faulty settlement fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
@@ -613,7 +601,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Decides whether an Edge Function may begin its work. The Edge Function calls begin_sync_run first, and continues
+-- Decides whether an Edge Function may begin its work. The function calls begin_sync_run first, and continues
 -- only if `granted` is true.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
@@ -646,8 +634,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the function's heartbeat and returns whether the function still owns the run.
--- If the function owns the run, the call extends the lease and changes an unknown run back to running.
+-- Records the function's heartbeat, extends the lease, and changes an unknown run back to running.
+-- `accepted` is false if the function no longer owns the run.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -682,8 +670,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the outcome that the function reports. The function calls complete_sync_run last.
--- p_status: completed | failed.
+-- Records the outcome that the function reports. p_status: completed | failed.
 create function public.complete_sync_run(
   p_run_id uuid, p_lease_token uuid, p_status text, p_error jsonb default null, p_response jsonb default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off

@@ -1,13 +1,12 @@
--- The sweep, which handles the runs of dead engines and unresponsive functions, and the first and last calls of each tick.
+-- Sweeps the runs of dead engines and unresponsive functions, and opens and finishes ticks.
 
 -- Sweeps a run whose lease has expired: running -> unknown.
--- A row that another program wrote without a lease is swept after p_running_guard_seconds.
 create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start time in a row of an adopted table may be out of range.
+    -- A start time in an adopted table may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
@@ -18,17 +17,15 @@ begin
 end
 $$;
 
--- Returns whether the fence proves that the last attempt of an unknown run did
--- nothing: the function never began, and cannot begin after the lease has expired.
--- If no attempts are left and an earlier attempt is ambiguous, returns false, so that the run stays unknown.
+-- Returns whether the last attempt of an unknown run provably did nothing: the function never began, and the lease has expired.
+-- False if an earlier attempt is ambiguous and no attempts are left, so that the run stays unknown.
 create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   language sql stable
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
          and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
 
--- Sweeps an unknown run. If attempts are left, the run becomes pending. If none are left,
--- the run becomes failed if its last attempt provably did nothing, and is released otherwise.
--- Returns the action taken: proven, requeued or released.
+-- Sweeps an unknown run and returns the action. proven: the last attempt did nothing, and the run becomes pending or failed.
+-- requeued: the run becomes pending. released: no attempts are left.
 create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -60,9 +57,8 @@ begin
 end
 $$;
 
--- Sweeps a pending run that cannot start.
--- The run becomes unknown if an earlier attempt may have taken effect, and skipped otherwise.
--- Unless on_unknown is hold, a run that becomes unknown is also released.
+-- Sweeps a pending run that cannot start. The run becomes unknown if an earlier attempt may have taken effect,
+-- and skipped otherwise. An unknown run is also released, unless on_unknown is hold.
 create function sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -82,8 +78,7 @@ begin
 end
 $$;
 
--- Handles a run that cannot be swept because the project's own constraint or trigger rejects the change.
--- Reports the run and leaves it unchanged, so that the tick continues. Re-raises any other error.
+-- Reports a run that the project's own constraint or trigger does not let the sweep change. Re-raises any other error.
 create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -99,8 +94,8 @@ end
 $$;
 
 -- Sweeps at most p_limit runs of each kind (expired, unknown and pending runs), most overdue first.
--- Skips rows that another session has locked, so that several engines can sweep concurrently.
--- Also skips and reports each row that cannot be swept, so that the tick continues.
+-- Skips locked rows, so that several engines can sweep concurrently. Skips and reports each row that cannot be swept.
+-- A running row without a lease, written by another program, is swept after p_running_guard_seconds.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
   p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
@@ -175,7 +170,7 @@ $$;
 create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jsonb
   language sql immutable return p_counts || jsonb_build_object(p_key, (p_counts ->> p_key)::integer + 1);
 
--- Returns the pending runs that any engine may start: due retries, and runs that an engine claimed but did not start in time.
+-- Returns the pending runs that any engine may start: due retries, and runs that were claimed but not started in time.
 create function public.read_pending_runs(
   p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
   p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -202,9 +197,8 @@ begin
 end
 $$;
 
--- Deletes records that are older than the retention period, one batch of each kind:
--- finished runs, events of deleted runs, skipped ranges, ticks, resolved incidents.
--- Never waits for a lock: rows that another session has locked are deleted by a later tick.
+-- Deletes records that are older than the retention period, at most p_limit of each kind:
+-- finished runs, events of deleted runs, skipped ranges, ticks, resolved incidents. Leaves locked rows to a later tick.
 create function public.prune_sync_history(p_limit integer default 1000) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms'
   set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -255,8 +249,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Deletes old records at the end of a tick, where the deletion cannot delay any runs.
--- A foreign key in the project may prevent a deletion, so an error only raises a warning and does not fail the tick.
+-- A foreign key in the project may prevent a deletion, so an error only raises a warning.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
@@ -265,9 +258,8 @@ exception when others then
 end
 $$;
 
--- Opens an incident for each due integration whose row has a fault, up to 20 per call.
--- Sets each next_run_at that no schedule can produce (before 1970 or after the year 9000) to null, so that the tick recomputes the slot.
--- Returns [{integration_id, detail}].
+-- Opens an incident for each due integration whose row has a fault, up to 20 per call. Returns [{integration_id, detail}].
+-- Sets a next_run_at before 1970 or after the year 9000 to null, so that the tick recomputes the slot.
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -322,14 +314,13 @@ create function sync_scheduler.has_several_organisations() returns boolean
       <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
 $$;
 
--- Returns the host part of an engine id (<host>-<pid>-<4 hex digits>). All engines on a host share its clock.
+-- Returns the host part of an engine id (<host>-<pid>-<4 hex digits>).
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Returns true only if a tick of any scope has nothing to do: no run can be swept or started, no slot is due or
--- has yet to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
--- False: the tick may still turn out to be idle. Most ticks have nothing to do, and a process that opens only one tick
--- cannot reuse query plans, so this function consists of one cheap statement.
+-- Returns whether a tick of any scope has nothing to do. False: the tick may still turn out to be idle.
+-- Most ticks are idle, and a process that opens only one tick cannot reuse query plans.
+-- Therefore, the function is one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -356,15 +347,14 @@ begin
 end
 $$;
 
--- Opens a tick: sweeps, fetches pending runs and the first page of due integrations, checks
--- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
--- The tick's id is also the token of the tick's first fetch. If the tick has nothing to do, the call also finishes the tick.
+-- Opens a tick: sweeps, fetches pending runs and the first page of due integrations, lists the functions to warm up,
+-- and writes the tick's row. The tick's id is also the token of its first fetch. An idle tick is finished by the same call.
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds,
 -- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids, with_apis}.
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open, alerts, apis}.
--- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.
--- alerts: take_sync_alerts may have messages to return. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
+-- clock_skew_open: the engine's machine has an open clock-skew incident.
+-- alerts: take_sync_alerts may have messages to return. apis: the result of read_sync_apis, if idle and with_apis is true.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -421,7 +411,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Finishes a tick that was not idle, and records the tick's counts and summary.
+-- Finishes a tick that was not idle, and records the tick's summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -441,7 +431,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The slots of a rejected row do not run, so the row's incident stays open until a claim for the row succeeds.
+  -- The incident of a rejected row stays open until a claim for the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -462,11 +452,10 @@ exception when serialization_failure then
 end
 $$;
 
--- A ticket allows a pg_cron job to start one tick in an Edge Function.
+-- A ticket allows a pg_cron job to start one tick in an Edge Function within two minutes.
 -- Every role that may use pg_net can read pg_net's request queue, so a request must not contain a key.
--- A ticket can be used once, within two minutes, and only to start a tick.
 
--- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.
+-- Returns a new ticket: 64 hexadecimal digits with 244 random bits.
 create function sync_scheduler.issue_ticket() returns text
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -480,7 +469,7 @@ begin
 end
 $$;
 
--- Redeems a ticket and returns {granted}. If several callers redeem the same ticket, exactly one call is granted.
+-- Redeems a ticket and returns {granted}. A ticket is granted only once.
 create function public.redeem_sync_ticket(p_ticket text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,5 +1,5 @@
--- The operator actions.
--- Each action is recorded with its actor and reason. Each function returns {"done": true, ...} or {"done": false, "reason"}.
+-- The operator actions. Each action is recorded with its actor and reason.
+-- Each function returns {"done": true, ...} or {"done": false, "reason"}.
 
 create function sync_scheduler.require_actor(p_actor text, p_reason text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -10,8 +10,8 @@ begin
 end
 $$;
 
--- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
--- An unknown run does not start again until its function can no longer be running. Otherwise, both attempts could take effect.
+-- Retries a failed, skipped or unknown run with one more attempt. Only this function changes a finished run.
+-- An unknown run waits until its function can no longer be running. Otherwise, both attempts could take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -42,8 +42,7 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- A finished attempt's lease token is cleared. An unknown attempt's lease token stays valid until
-  -- the next attempt starts, because the unknown attempt's function may still be running until not_before.
+  -- An unknown attempt's lease token stays valid until the next attempt starts, because the function may still be running.
   -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
@@ -58,7 +57,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Releases an unknown run, so that later slots may run. The run stays unknown, but its incident is resolved.
+-- Releases an unknown run, so that later slots may run. The run stays unknown, and its incident is resolved.
 create function public.release_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -119,7 +118,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Pauses an integration. Its slots are skipped and recorded until the integration is resumed.
+-- Pauses an integration. Its slots are skipped and recorded until it is resumed.
 create function public.pause_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -163,8 +162,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Requests a backfill of the slots in [p_from, p_to) that have no run. Ticks run these slots.
--- If an identical request is open, no second request is created.
+-- Requests a backfill of the slots in [p_from, p_to) that have no run. An identical open request is not duplicated.
 -- Returns {done, backfill_id, from, to, enabled} or {done: false, reason}.
 create function public.request_sync_backfill(
   p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_actor text, p_reason text
@@ -205,7 +203,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels a backfill request. A run that is already in progress continues, but no further slot is claimed.
+-- Cancels a backfill request. A run in progress continues, but no further slot is claimed.
 create function public.cancel_sync_backfill(p_backfill_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
@@ -227,7 +225,6 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels the backfill requests of a deleted integration, because their slots cannot run.
 create function sync_scheduler.after_integration_gone() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,6 +1,6 @@
--- Turns incidents into messages: one message when an incident opens, and one when it ends.
+-- Turns incidents into messages: one when an incident opens, and one when it ends.
 
--- Returns the content of an incident's message, with the integration, the run, and the first tick after the slot.
+-- Returns the content of an incident's message.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object(
     'incident_id', i.id, 'transition', i.alert_transition, 'kind', i.kind, 'subject', i.subject,
@@ -20,8 +20,8 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims incidents with unsent messages. For 60 s, only the claiming engine sends these messages. After that, any engine may take over.
--- If an incident ended before its opening message was sent, only the recovery message is sent, with a note that the opening message is missing.
+-- Claims unsent messages of incidents. Only the claiming engine sends these messages for 60 s, and then any engine may.
+-- If an incident ended before its opening message was sent, the recovery message says so.
 -- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
 create function public.take_sync_alerts(p_engine_id text, p_limit integer default 1000) returns jsonb
@@ -75,10 +75,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Records whether messages were sent. A failed message is retried after 30 s.
--- Each further failure doubles the wait, up to an hour.
--- After p_max_attempts (24 attempts take about 17 hours), the message is recorded as abandoned.
--- Ignores an engine's results if another engine has taken over the claim.
+-- Records whether messages were sent. A failed message is retried after 30 s, and each further failure doubles the wait,
+-- up to an hour. After p_max_attempts (24 attempts take about 17 hours), the message is abandoned.
+-- Ignores the results of an engine that no longer has the claim.
 -- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}].
 -- Returns {sent, failed, gave_up}.
 create function public.mark_sync_alerts(p_engine_id text, p_deliveries jsonb, p_max_attempts integer default 24) returns jsonb
@@ -126,8 +125,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Opens an incident when an engine takes over a run that another engine claimed but did not start.
--- The subject is the engine that claimed the run.
+-- Opens an incident when an engine takes over a run that another engine (the subject) claimed but did not start.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
 create function sync_scheduler.after_run_adopted() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -145,8 +143,7 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
         and new.claimed_by is not null and new.claimed_by is distinct from old.claimed_by)
   execute function sync_scheduler.after_run_adopted();
 
--- Opens an incident for the states `failing` and `retrying` of Domain/State:
--- a run has failed, or is pending after at least two attempts.
+-- Opens an incident for the states `failing` and `retrying` of Domain/State.
 -- The subject is the integration, so that a sync that fails every night causes only one incident.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays an outcome.
 create function sync_scheduler.after_run_troubled() returns trigger
@@ -165,10 +162,9 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
         or (new.status = 'pending' and new.attempt >= 2 and old.status in ('running', 'unknown')))
   execute function sync_scheduler.after_run_troubled();
 
--- Opens an incident for a slot that is skipped repeatedly: in three ticks, over at least two minutes, for the same reason.
--- Only the last twenty ticks that skipped any slot are considered.
--- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) are ignored.
--- The subject is the integration. An unreadable summary does not open an incident.
+-- Opens an incident for a slot that is skipped for the same reason in three ticks, over at least two minutes.
+-- Considers only the last twenty ticks that skipped any slot.
+-- Ignores skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row).
 create function sync_scheduler.after_tick_skipped() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -211,15 +207,13 @@ create trigger sync_scheduler_after_tick_skipped after insert or update of summa
 -- Resolves incidents at the start of a tick.
 -- An engine's incident ends after a period without a recurrence, because no event would close a dead engine's incident.
 -- A stuck slot's incident ends when the slot is neither due nor pending.
--- An integration's `failing` incident ends when the integration's newest attempted run did not fail.
--- An integration's `retrying` incident ends when none of the integration's live runs has had two attempts.
--- A `failing` or `retrying` incident also ends when the integration is paused or deleted.
+-- A `failing` or `retrying` incident ends when the state ends, or when the integration is paused or deleted.
 create function sync_scheduler.after_tick_opened() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- If no incident is open, return early, so that the session does not plan the long statement below.
+  -- Without an open incident, the session does not plan the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;

@@ -1,13 +1,11 @@
--- The queries for the status displays: whether ticks have stopped, the status of every integration,
--- runs with their outcomes and reasons, and the data for audits.
--- The queries change nothing, use indexes, and return bounded pages.
+-- The read-only queries for the status displays and the audit. All queries use indexes and return bounded pages.
 
--- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts are capped at 10,000.
+-- Reads only the ends of indexes, and caps its counts at 10,000.
 create view public.sync_scheduler_status with (security_invoker = true) as
 with recent as (
   select t.started_at, t.finished_at from public.sync_tick t order by t.started_at desc limit 20
 ), pace as (
-  -- A long tick claims runs until it ends, so claims are treated as activity. A manual run is not evidence of a tick.
+  -- Claims show activity during a long tick. A manual run is not evidence of a tick.
   select max(r.started_at) as last_tick_at,
          greatest(max(r.started_at), max(r.finished_at), (
            select l.created_at from public.sync_run_log l
@@ -50,8 +48,8 @@ comment on view public.sync_scheduler_status is
 revoke all on public.sync_scheduler_status from public, anon, authenticated;
 grant select on public.sync_scheduler_status to service_role;
 
--- Returns a run for display, without its tokens and with the reason for a delay. Rows of an adopted table may be incomplete:
--- an unrecognised status is shown as unknown, a missing slot as the start time, and a missing id as an empty string.
+-- Returns a run for display, without its tokens. Rows of an adopted table may be incomplete: an unrecognised status is
+-- shown as unknown, a missing slot as the start time, and a missing id as an empty string.
 create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb language sql stable return
   jsonb_build_object('run_id', l.id, 'org_id', coalesce(l.org_id::text, ''), 'integration_id', coalesce(l.integration_id::text, ''),
     'integration_type', l.integration_type,
@@ -70,11 +68,8 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
     'delay_reason', case when l.status = 'pending' then l.delay_reason end);
 
 -- Returns the status of at most p_limit integrations whose ids are greater than p_after, in id order.
--- One statement reads up to a thousand integrations.
--- `last_run` is the newest finished run that was attempted. Slots that were skipped
--- before any attempt, and rows of an adopted table with an unrecognised status, are ignored.
--- Runs without a slot are omitted. If such a run is live, the next sweep ends it.
--- `health` describes the API that the newest run used. If no run has used an API, `health` describes an API of the integration's type.
+-- `last_run` is the newest finished run that was attempted. Rows with an unrecognised status or without a slot are ignored.
+-- `health` describes the API that the newest run used. If no run has used an API, `health` describes an API of the type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
 ) returns jsonb[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -128,12 +123,11 @@ create function sync_scheduler.integration_statuses(
      order by i.id limit p_limit)
 $$;
 
--- Returns the status of one integration; null: the integration does not exist.
+-- Returns null if the integration does not exist.
 create function sync_scheduler.integration_status(p_integration_id uuid) returns jsonb
   language sql stable return (sync_scheduler.integration_statuses('00000000-0000-0000-0000-000000000000', 1, array[p_integration_id]))[1];
 
--- Returns the scheduler's heartbeat: the last tick by any engine, and the time without activity
--- after which the verdict is `stopped` (as in the view sync_scheduler_status).
+-- Returns the scheduler's last tick and verdict, as in the view sync_scheduler_status.
 create function sync_scheduler.scheduler_health() returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -170,9 +164,9 @@ end
 $$;
 
 -- Returns the scheduler's heartbeat and one page of integration statuses, in id order.
--- A null cursor marks the last page; callers must not interpret the cursor.
 -- p_search: part of an organisation's name or of an integration's type, or the start of an id.
--- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}; `total` is the total number of integrations, ignoring the filter.
+-- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}. `total` ignores the filter.
+-- A null cursor marks the last page; callers must not interpret the cursor.
 create function public.read_sync_status(
   p_limit integer default 500, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null,
   p_integration_type text default null, p_search text default null
@@ -190,7 +184,6 @@ end
 $$;
 
 -- Returns the names of at most p_limit integrations: [{integration_id, org_id, org_name, integration_type, timezone}].
--- The time zone defines the integration's days: "yesterday" means yesterday in this time zone.
 create function public.read_sync_names(p_limit integer default 20000) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
@@ -201,9 +194,7 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
 $$;
 
 -- Returns the payload with which the engine would invoke the integration's function now. Operators use it to test the function.
--- Returns {now, on_unknown, fenced, run}. `run` has the fields that the engine needs, and ids that match no recorded run.
--- If the integration does not exist, `run` is null.
--- Records nothing.
+-- Returns {now, on_unknown, fenced, run}. The ids in `run` match no recorded run. Null: the integration does not exist.
 create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'on_unknown', coalesce(i.on_unknown, 'retry'),
@@ -216,10 +207,10 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns the runs in a period in compact form, grouped by integration, for the timelines on the status pages.
+-- Returns the runs in a period in compact form, at most the newest p_runs_each runs per integration, oldest first.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
---   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first; instants are
--- epoch milliseconds. For each integration, at most the newest p_runs_each runs are returned.
+--   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}.
+-- The instants in runs and ranges are epoch milliseconds.
 create function public.read_sync_activity(
   p_integration_ids uuid[], p_from timestamptz default null, p_to timestamptz default null, p_runs_each integer default 100
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -254,9 +245,9 @@ begin
 end
 $$;
 
--- Returns the start lag over the last day and the run counts for each of the last p_days days, for one integration or for all.
+-- Returns the start lag over the last day and the run counts for each of the last p_days UTC days, oldest first.
 -- Returns {now, lag: {runs, p50_ms, p95_ms, max_ms, sampled}, days: [{day, runs, completed, failed, unknown,
--- skipped, retrying, in_progress, skipped_slots, capped}]}. Days are UTC days, oldest first.
+-- skipped, retrying, in_progress, skipped_slots, capped}]}.
 -- retrying: live runs after a failed attempt. in_progress: live runs in or before their first attempt.
 -- skipped_slots: excludes the slots of paused integrations.
 -- sampled: the lag covers only the newest 100,000 runs. capped: a count exceeded 10,000.
@@ -287,7 +278,6 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the pending and running runs, which are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -329,9 +319,8 @@ $$;
 
 -- Returns one page of runs with slots in [p_since, p_until), newest slot first.
 -- p_statuses: a JSON array of statuses; null: every status.
--- p_late_ms: only runs that started more than p_late_ms after their slot, or that are overdue by more than p_late_ms, are returned.
--- Returns {now, runs: [run_view with org_name, timezone], cursor}.
--- A null cursor marks the last page; callers must not interpret the cursor.
+-- p_late_ms: only runs that started, or are overdue, by more than p_late_ms after their slot.
+-- Returns {now, runs: [run_view with org_name, timezone], cursor}. A null cursor marks the last page.
 create function public.read_sync_runs(
   p_since timestamptz default null, p_until timestamptz default null, p_statuses jsonb default null, p_late_ms bigint default null,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_limit integer default 100, p_cursor text default null
@@ -408,8 +397,8 @@ create function sync_scheduler.incident_view(c public.sync_incident) returns jso
     'last_seen_at', sync_scheduler.iso(c.last_seen_at), 'resolved_at', sync_scheduler.iso(c.resolved_at),
     'occurrences', c.occurrences, 'detail', c.detail);
 
--- Returns one run with its events. p_run: the run's id or the first digits of the id (at least 4).
--- If several runs match, `run` is null, and `candidates` lists up to ten of the matching runs.
+-- Returns one run with its events. p_run: the run's id or its first digits (at least 4).
+-- If several runs match, `run` is null, and `candidates` lists up to ten of these runs.
 -- Returns {now, run, events, incidents, integration, candidates}. If no run matches, `run` is null and `candidates` is empty.
 create function public.read_sync_run(p_run text) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -436,9 +425,8 @@ begin
 end
 $$;
 
--- Returns the data that explains one integration's slots in [p_from, p_to): the schedule history, the runs with their events,
--- skipped ranges, incidents, operator actions (also from before p_from), backfill requests, and the periods without ticks.
--- Returns at most the newest p_limit runs. Instants in the history are epoch milliseconds.
+-- Returns the data that explains one integration's slots in [p_from, p_to), with at most the newest p_limit runs.
+-- Operator actions from before p_from are included. Instants in the history are epoch milliseconds.
 create function public.read_sync_story(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer default 200)
 returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -482,9 +470,8 @@ begin
 end
 $$;
 
--- For one integration, returns the slots in [p_from, p_to) that have a run, and
--- the skipped ranges, at most p_limit of each. Adjacent ranges are merged.
--- The slots and the ranges are complete up to the returned instant "to".
+-- Returns the slots with a run and the skipped ranges in [p_from, p_to), at most p_limit of each. Merges adjacent ranges.
+-- Both lists are complete up to the returned instant "to".
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -514,13 +501,11 @@ begin
 end
 $$;
 
--- Returns one page of the data for an audit of [p_from, p_to).
--- The audit covers every integration with a schedule history, including deleted integrations.
--- Each integration has its schedule history, the slots that have a run, the skipped ranges, and its next slot.
+-- Returns one page of the data for an audit of [p_from, p_to), from one snapshot. Deleted integrations are included.
 -- A page contains about p_limit slots and ranges. An integration with more slots continues on the next page.
--- Each page comes from one snapshot. Callers must not interpret the cursor.
+-- Callers must not interpret the cursor.
 -- Returns {now, kept_from, from, to, integrations: [{integration_id, org_id, integration_type, deleted, next_run_at,
---          schedule_since, from, to, history, slots, ranges}], cursor}; instants inside integrations are epoch milliseconds.
+--          schedule_since, from, to, history, slots, ranges}], cursor}. Instants inside integrations are epoch milliseconds.
 create function public.read_sync_audit(
   p_from timestamptz, p_to timestamptz default null, p_cursor text default null, p_limit integer default 20000,
   p_org_id uuid default null, p_integration_ids uuid[] default null

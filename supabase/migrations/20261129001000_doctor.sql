@@ -1,10 +1,7 @@
--- The functions for the `doctor` command, which inspects a database: its objects, their grants, and anomalies in its runs.
--- These functions change nothing.
+-- The read-only functions for the `doctor` command.
 
--- Returns the existing tables, views and functions named in p_names, and all functions of
--- sync_scheduler, with columns and types, indexes, triggers, row level security and grants.
--- The body is one query on the catalog, so that `doctor` can send the query
--- over a direct connection to a database that does not have the function.
+-- Returns the existing objects named in p_names, and all functions of sync_scheduler.
+-- The body is one query on the catalog, so that `doctor` can send the query to a database without this function.
 -- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}],
 -- tables: [{name, kind, rls, columns, indexes, triggers, open_to, service}]}.
 -- `source` is a fingerprint of a function's body and settings; null if PostgreSQL stores the body in parsed form.
@@ -55,9 +52,8 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $catalog$;
 
--- Returns the UTC offsets of a time zone during the year after p_from, according to the database's time
--- zone data: [[instant in ms, offset in seconds], ...], one entry per offset change.
--- The offset is sampled every six hours. Returns null if the database does not know the time zone.
+-- Returns the UTC offsets of a time zone during the year after p_from: [[instant in ms, offset in seconds], ...],
+-- one entry per change, sampled every six hours. Returns null if the database does not know the time zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -73,10 +69,8 @@ end
 $$;
 
 -- Returns the triggers and foreign keys of an adopted table that can block claims or delete rows.
--- trigger: the trigger's function runs with the search_path of the scheduler's functions, so it
--- cannot resolve unqualified names, and every claim fails.
--- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
--- cascade_onto: deleting old runs deletes the project's rows.
+-- trigger: the function runs with the scheduler's search_path, so it cannot resolve unqualified names, and every claim fails.
+-- cascade_from: deleting a referenced row deletes runs. cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.
 create function sync_scheduler.adoption_risks() returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('kind', r.kind, 'name', r.name, 'fix', r.fix) order by r.kind desc, r.name), '[]') from (
@@ -100,10 +94,8 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
      limit 40) r
 $$;
 
--- Returns everything that `doctor` needs, in one call.
--- Each group of integrations is represented by one id, because sorting many
--- integrations takes seconds and the API limits how long a call may take.
--- If a table or function is missing, the field that requires it is null, and `catalog` shows that the object is missing.
+-- Returns everything that `doctor` needs, in one call. A field is null if the table or function for it is missing.
+-- Each group of integrations is represented by one id, because sorting many integrations would exceed the API's time limit.
 -- The commands of pg_cron jobs are omitted, because a command may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
 -- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
@@ -233,12 +225,10 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
--- Pins the settings of the scheduler's public functions, so that settings that
--- the project has made for the database or a role do not change the functions' behaviour.
--- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
+-- Pins the settings of the public functions, so that settings of the database or a role do not change their behaviour.
+-- PostgREST applies the function's isolation level and statement timeout to the call's transaction.
 -- With a stricter isolation level, concurrent engines would make each other's calls fail.
 -- The time zone is UTC, because every day in UTC has 24 hours.
--- On a direct connection, the client sets the isolation level and the timeouts for each transaction.
 -- A migration that creates or replaces a function in public must call this function again.
 create function sync_scheduler.set_call_settings() returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -272,8 +262,7 @@ begin
 end
 $adopted$;
 
--- Checks that no function is open to anon or authenticated. Each migration revokes access to its own functions.
--- Revoking from PUBLIC alone is not enough, because Supabase's default grants would still let anon call the functions.
+-- No function may be open to anon or authenticated. Revoking from PUBLIC alone is not enough: Supabase has default grants.
 do $grants$
 declare
   v_open text;
