@@ -2,7 +2,6 @@ import { parseArgs } from "node:util"
 import { closestMatch } from "../Domain/DidYouMean.ts"
 import type { Arguments, Command, Flag } from "./Command.ts"
 
-/** Why a command line cannot be parsed, and how to correct it. */
 export interface UsageError {
   readonly what: string
   readonly fix: string
@@ -19,9 +18,8 @@ type Refused = Extract<Request, { readonly _tag: "Misuse" }>
 
 const misuse = (what: string, fix: string): Refused => ({ _tag: "Misuse", misuse: { what, fix } })
 
-/** The flags that every command has. */
 export const commonFlags: ReadonlyArray<Flag> = [
-  { name: "verbose", summary: "Show more about errors: the call, the error class and the code" },
+  { name: "verbose", summary: "Show the call, the error class and the code of each error" },
   { name: "help", short: "h", summary: "Show help for this command" }
 ]
 
@@ -49,7 +47,7 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   return unknownCommand(members.length > 0 ? lead.slice(0, 2) : [first], commands)
 }
 
-/** Parses `version`, and `help` with its topic. Neither command has flags of its own. */
+/** Parses `version` and `help`, which have no flags of their own. */
 const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Request => {
   const words = rest.filter((word) => word !== "--help" && word !== "-h")
   if (name === "help" && words.every((word) => !word.startsWith("-"))) {
@@ -69,7 +67,6 @@ export const findCommand = (
 ): Command | undefined =>
   commands.find(({ name }) => name.split(" ").every((word, index) => words[index] === word))
 
-/** Returns an unknown-command error that suggests the closest known command. */
 export const unknownCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
@@ -96,10 +93,7 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["why", "explain"]
 ])
 
-/**
- * Finds the commands whose names end in the given word (`retry` finds `runs retry`). If there are none, looks up the word in
- * SYNONYMS.
- */
+/** Returns the commands whose last word is `typed`, such as `runs retry` for `retry`. Otherwise uses SYNONYMS. */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)
   return found.length > 0 ? found.join('" or "') : SYNONYMS.get(typed)
@@ -140,7 +134,7 @@ const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
     if (problem !== undefined) return misuse(problem, help)
     const values = given.get(flag.name) ?? []
     if (values.length > 0 && flag.value !== undefined && flag.repeatable !== true) {
-      return misuse(`${token.rawName} is given twice`, "Give it once.")
+      return misuse(`${token.rawName} is given twice`, "Give the flag once.")
     }
     given.set(flag.name, [...values, token.value ?? ""])
   }
@@ -184,13 +178,13 @@ const lineOf = (
     const takesValue = flags.some((one) => one.name === flag && one.value !== undefined)
     return takesValue ? values.flatMap((value) => [`--${flag}`, quoted(value)]) : [`--${flag}`]
   }
-  // `--demo` is placed where Hints would add the flag, so that Hints does not add it again.
+  // Hints adds `--demo` in this position, unless it is already there.
   const demo = [...given].filter(([flag]) => flag === "demo").flatMap(wordsOf)
   const words = [...given].filter(([flag]) => flag !== "demo").flatMap(wordsOf)
   return ["sync-scheduler", name, ...demo, ...positionals.map(quoted), ...words].join(" ")
 }
 
-/** Quotes a word for a shell. */
+/** Returns the word, quoted for a shell if necessary. */
 export const quoted = (word: string): string =>
   /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 

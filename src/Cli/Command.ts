@@ -15,7 +15,7 @@ import type { Supabase } from "../Services/Supabase.ts"
 import type { CommandError, ExitCode } from "./Failure.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A flag of a command. `value` names its argument in help; a flag without `value` is a switch. */
+/** A command's flag. `value` is the placeholder for its argument in help. A flag without `value` is a switch. */
 export interface Flag {
   readonly name: string
   readonly short?: string
@@ -33,8 +33,8 @@ export interface Positional {
 }
 
 /**
- * A command's declaration. It is separate from the command's code, so that parsing, help and completions do not have to load that
- * code. To add a command, write its implementation and its declaration in separate files, and add the declaration to Commands.ts.
+ * A command's declaration. Parsing, help and completions load the declarations only. To add a command, write its declaration and
+ * its code in separate files, and add the declaration to Commands.ts.
  */
 export interface Command {
   /** The name, in one or two words: `run`, `schedules next`. */
@@ -45,23 +45,17 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
-  /** Loads a small module that is often sufficient, and that loads the rest of the command's code only when necessary. */
+  /** Loads a small module, which loads the rest of the command's code only when necessary. */
   readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 
-/**
- * A command's code. `json` is the schema of the `-o json` output. The reference is generated from this schema, and a test checks
- * the output against the schema.
- */
+/** A command's code. `json` is the schema of the `-o json` output. The reference is generated from this schema. */
 export interface Loaded {
   readonly main: Main
   readonly json?: Schema.Schema.AnyNoContext
 }
 
-/**
- * The implementation of a command that is called every few seconds. Such a command does not load Effect, and returns its own exit
- * code.
- */
+/** A command that is called every few seconds. Does not load Effect, and returns its own exit code. */
 export type FastCommand = (given: Arguments) => Promise<number>
 
 /** A command's implementation: prints the result and returns the exit code. */
@@ -77,13 +71,12 @@ export interface Arguments {
   readonly lineWithout: (...flags: ReadonlyArray<string>) => string
 }
 
-/** All services that a tick needs. */
+/** The services that a tick needs. */
 export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 
-/** The services that send notifications about a tick's results. */
 export type NotificationServices = AlertQueue | Notifier | Ping
 
-/** The demo's options. If no directory is given, the database is kept in memory. */
+/** Without a directory, the database is kept in memory. */
 export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
@@ -93,7 +86,7 @@ export type ConnectionServices = Supabase | EngineConfig
 
 /** Layer factories, which load each layer only when a command needs it. Assembled in main.ts. */
 export interface LayerFactories {
-  /** The database and the settings, which are enough for a tick that finds nothing due. */
+  /** The database and the settings, which are sufficient for a tick that finds nothing due. */
   readonly connection: (project: Project) => Promise<Layer.Layer<ConnectionServices, SupabaseError>>
   /** The whole engine, over an existing connection or a new one. */
   readonly engine: (
@@ -104,7 +97,7 @@ export interface LayerFactories {
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** Only the database in a demo's directory. */
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The alert and ping services that the settings configure. These services need no project. */
+  /** The alert and ping services, which need no project. */
   readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
   /** The dead man's switch alone. */
   readonly ping: (settings: Settings) => Promise<Layer.Layer<Ping>>
@@ -122,8 +115,7 @@ export interface Cli {
   readonly sources: (flags?: Sources["flags"]) => Sources
   readonly layers: LayerFactories
   /**
-   * Completes on the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted; it stops by itself and
-   * returns its own exit code.
+   * Completes on the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted, and must stop by itself.
    */
   readonly stopping: Effect.Effect<void>
 }

@@ -32,7 +32,7 @@ import { readyCommand, serveCommand } from "./Serve/ServeCommands.ts"
 import { setupCommand } from "./Setup/SetupCommand.ts"
 import { statusCommand } from "./Status/StatusCommand.ts"
 
-/** Every command, in the order of help. Code is loaded only when a command runs. */
+/** Every command, in the order of help. */
 export const commands: ReadonlyArray<Command> = [
   runCommand,
   serveCommand,

@@ -8,10 +8,7 @@ import type { Cli } from "./Command.ts"
 import { demoDirectory } from "./Demo/DemoDirectory.ts"
 import { CommandError, configError, connectionError } from "./Failure.ts"
 
-/**
- * Connects to the database that the settings or `--demo` select, for a command that invokes nothing. *Fails with* the problems in
- * the settings.
- */
+/** Connects to the database of the settings or of `--demo`. *Fails with* the problems in the settings. */
 export const connect = ({
   arguments: given,
   sources,
@@ -28,7 +25,6 @@ export const connect = ({
     return Layer.unwrapEffect(Effect.promise(() => layers.database(database)))
   })
 
-/** Runs an effect with the database and the settings. */
 export const withDatabase = <A>(
   cli: Cli,
   body: (context: { readonly settings: Settings }) => Effect.Effect<A, CommandError, Supabase>
@@ -39,15 +35,10 @@ export const withDatabase = <A>(
     )
   )
 
-/**
- * The operations that precede the first call. If the database rejects one of these operations, a setting or the directory is
- * wrong.
- */
+/** The operations before the first call. If the database rejects one, a setting or the directory is wrong. */
 const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
 
-/**
- * Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects indicates a bug.
- */
+/** Returns an error with the exit code of a tick: 2, 4 or 5. A call that the database rejects indicates a bug: exit 1. */
 export const databaseError = (error: SupabaseError): CommandError =>
   error.reason === "Rejected" && !OPENING.has(error.operation)
     ? new CommandError({ exit: 1, errors: [tickError(error)] })

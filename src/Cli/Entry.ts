@@ -5,10 +5,7 @@ import { commands } from "./Commands.ts"
 import { helpFor } from "./Help.ts"
 import { runtimeData } from "./RuntimeData.ts"
 
-/**
- * Runs a command line and returns its exit code. Help, version and usage errors are handled here, because loading Effect or a
- * command would make them slower.
- */
+/** Runs a command line and returns its exit code. Handles help, version and usage errors without loading Effect. */
 export const start = async (
   argv: ReadonlyArray<string>,
   layers: LayerFactories
@@ -25,10 +22,7 @@ export const start = async (
   return execute({ main: loaded.main, arguments: request.arguments }, layers)
 }
 
-/**
- * The exit codes for usage errors in commands that other programs start. `ready` then reports unhealthy, and a monitor that
- * runs `check` shows UNKNOWN rather than CRITICAL.
- */
+/** The exit codes for usage errors: `ready` then reports not ready, and `check` UNKNOWN instead of CRITICAL. */
 const MISUSE: ReadonlyMap<string, number> = new Map([
   ["ready", 1],
   ["check", 3]

@@ -1,4 +1,4 @@
-/** The meaning of an exit code: a few words for help, and the full text for the reference. */
+/** `short` is for help, and `meaning` for the reference. */
 export interface ExitMeaning {
   readonly code: string
   readonly short: string
@@ -29,7 +29,7 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "3",
     short: "a run did not complete, audit found holes, or doctor found a problem",
     meaning:
-      "The command ran, but not everything succeeded: a run failed, is unknown, or will be retried; part of the tick failed; `audit` found holes; `doctor` found a problem; `status --exit-status` found something that needs attention; a test alert was not accepted; a file that `init` or `install --write` would write already exists with different text; or `serve` stopped with runs still in flight."
+      "The command ran, but not everything succeeded: a run failed, is unknown, or will be retried, or part of the tick failed. `audit` found holes. `doctor` found a problem. `status --exit-status` found something that needs attention. A test alert was not accepted. `init` or `install --write` found an existing file with different text. `serve` stopped with runs still in flight."
   },
   {
     code: "4",
@@ -51,7 +51,6 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
   }
 ]
 
-/** The exit codes of `check`. */
 export const checkCodes: ReadonlyArray<ExitMeaning> = [
   {
     code: "0",

@@ -13,8 +13,8 @@ import { tickError } from "../Engine/SummaryBuilder.ts"
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5
 
 /**
- * Why a command failed, with one entry per problem: what failed and why, in a sentence (`message`), how to fix it (`hint`),
- * and a stable `code`. `detail` is for `--verbose` and JSON. The shape is the same as in a summary's `errors`.
+ * One entry of `errors` per problem: `message` says what failed and why, and `hint` how to fix it. `code` is stable. `detail` is
+ * for `--verbose` and JSON.
  */
 export class CommandError extends Data.TaggedError("CommandError")<{
   readonly exit: Exclude<ExitCode, 0>
@@ -25,11 +25,9 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   }
 }
 
-/** Returns the error for an unusable command line, expression or value: exit 2. */
 export const usageError = (message: string, hint: string): CommandError =>
   new CommandError({ exit: 2, errors: [{ code: "USAGE", message, hint }] })
 
-/** Returns the error for missing or malformed settings: exit 2. */
 export const configError = ({ problems }: ConfigError): CommandError => {
   const [first = nothing, ...rest] = problems.map(({ what, why, fix }) => ({
     code: "CONFIGURATION",
@@ -41,7 +39,6 @@ export const configError = ({ problems }: ConfigError): CommandError => {
 
 const nothing = { code: "CONFIGURATION", message: "The settings cannot be used", hint: "" }
 
-/** Returns the error for a schedule that cannot be computed: exit 2. */
 export const scheduleError = ({ detail, hint }: ScheduleError): CommandError =>
   new CommandError({ exit: 2, errors: [{ code: "SCHEDULE_INVALID", message: detail, hint }] })
 
@@ -63,10 +60,7 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
   ]
 ])
 
-/**
- * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, otherwise the exit
- * code of a tick that fails with this error.
- */
+/** Returns an error with exit code 2 if the address or directory is unusable. Otherwise, the exit code is that of a tick. */
 export const connectionError = (error: SupabaseError): CommandError => {
   const [message, hint] = OPENING.get(error.code) ?? OPENING.get(error.operation) ?? [null, ""]
   const errors = [
@@ -83,24 +77,23 @@ export const connectionError = (error: SupabaseError): CommandError => {
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }
 
-/** The codes of errors that abort a tick, with the exit code for each. The first match determines the exit code. */
+/** The error codes that abort a tick, with their exit codes. The first match counts. */
 const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.entries(commandCodes)
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])
 
-/** The fields of a Summary that, together with its errors, determine a tick's exit code. */
+/** With the errors of the tick, these fields of a Summary determine the exit code. */
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number
-  /** Failed runs come first, then unknown runs, then runs to be retried, so that truncation drops completed runs first. */
+  /** Failed, unknown and pending runs come first, so that truncation drops completed runs first. */
   readonly runs: ReadonlyArray<{ readonly status: RunStatus }>
 }
 
 /**
- * Returns the exit code of a tick. An error that aborted the tick determines the code. Otherwise the code is 3 when a run
- * failed, is unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, including for runs
- * that a function accepted (202). The code is 2 if a response was malformed before any run was triggered, because the URL is then
- * probably wrong.
+ * Returns the exit code of a tick. An error that aborted the tick determines the code. Otherwise, the code is 3 if a run failed,
+ * is unknown or will be retried, or if part of the tick failed. The code is 2 if a response was malformed before any run was
+ * triggered, because the URL is then probably wrong.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

@@ -1,10 +1,7 @@
 import type { IntegrationState } from "../Operator/IntegrationState.ts"
 import { type Field, nameOf, PAINT } from "./Listing.ts"
 
-/**
- * The organisation's columns. Text output shows the name, or the start of the id if there is no name. TSV has both the name and
- * the id.
- */
+/** Text output has the name, or the start of the id if there is no name. TSV has the name and the id. */
 export const orgFields: ReadonlyArray<
   Field<{ readonly org_id: string; readonly org_name: string | null }>
 > = [
@@ -17,7 +14,6 @@ export const orgFields: ReadonlyArray<
   { title: "ORG ID", show: null, plain: ({ org_id }) => org_id }
 ]
 
-/** Returns the columns for the integration: organisation, type and shortened id. */
 export const integrationFields = (
   shortId: (id: string) => string
 ): ReadonlyArray<Field<IntegrationState>> => [
@@ -35,7 +31,6 @@ export const integrationFields = (
   }
 ]
 
-/** An integration's state, as a symbol and a word. */
 export const stateField: Field<IntegrationState> = {
   title: "STATE",
   show: ({ severity, symbol, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[severity] }),

@@ -4,7 +4,6 @@ import { exitCodes } from "./ExitCodes.ts"
 
 const PROGRAM = "sync-scheduler"
 
-/** Formats names with their meanings, one pair per line, with the meanings aligned. */
 const list = (rows: ReadonlyArray<readonly [name: string, meaning: string]>): string => {
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`).join("\n")
@@ -55,10 +54,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
     `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`
   ].join("\n\n")
 
-/**
- * Returns the help for a topic: a command, a group such as `schedules`, or all commands for an empty topic. Returns undefined for
- * an unknown topic.
- */
+/** Returns the help for a command, a group such as `schedules`, or all commands. Returns undefined for an unknown topic. */
 export const helpFor = (
   topic: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>,

@@ -1,7 +1,7 @@
 import { quoted } from "./Arguments.ts"
 import { commands } from "./Commands.ts"
 
-/** The commands that accept `--demo`, longest name first, so that `schedules list` is matched before a shorter name. */
+/** The commands that accept `--demo`. Longer names come first, because a regular expression takes the first match. */
 const withDemo = commands
   .filter(({ flags }) => flags.some(({ name }) => name === "demo"))
   .map(({ name }) => name)
@@ -9,7 +9,7 @@ const withDemo = commands
 
 const COMMAND = new RegExp(`sync-scheduler (?:${withDemo.join("|")})(?![\\w-])(?! --demo)`, "g")
 
-/** Adds the given `--demo` to the commands in a line, so that the commands use the demo's database when pasted. */
+/** Adds `--demo` to the commands in a line, so that the pasted commands use the demo. */
 export const pasteable = (demo: string | undefined): ((line: string) => string) =>
   demo === undefined
     ? (line) => line

@@ -1,9 +1,8 @@
 import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
 
 /**
- * If an environment variable would change Bun's behaviour, re-executes this process with a clean environment, which keeps the
- * process ID, open files and arguments. The replacement takes 10 ms. Returns null if no replacement is needed, or an exit code if the process
- * cannot be replaced (on Windows).
+ * Replaces this process if an environment variable would change Bun's behaviour. The new process has the same ID, open files and
+ * arguments. Returns null if no replacement is needed, or an exit code if the process cannot be replaced (on Windows).
  */
 export const launch = (argv: ReadonlyArray<string>): number | null => {
   if (!Bun.isStandaloneExecutable) return null
@@ -18,7 +17,7 @@ export const launch = (argv: ReadonlyArray<string>): number | null => {
   if (names.length === 0) return null
   const which = names.map(({ effect, name }) => `${name}, which ${effect}`).join("; ")
   process.stderr.write(
-    `error: this program must not run with ${which}\n  fix: Unset ${names.map(({ name }) => name).join(" and ")}, and start it again.\n`
+    `error: this program must not run with ${which}\n  fix: Unset ${names.map(({ name }) => name).join(" and ")}, and start the program again.\n`
   )
   return 2
 }

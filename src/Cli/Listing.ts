@@ -5,10 +5,7 @@ import { safe } from "./Style.ts"
 import { type Cell, renderTable, wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/**
- * A column of a list. `show` returns the cell in text output, and `plain` the value in TSV. Either is null if its format omits
- * the column.
- */
+/** A column of a list. `show` returns the cell of text output, and `plain` the value in TSV. Null omits the column. */
 export interface Field<A> {
   readonly title: string
   /** The column's name in `-o tsv`; the default is the title in lower case. */
@@ -16,17 +13,13 @@ export interface Field<A> {
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
   /**
-   * How rows are shortened on a narrow terminal. Columns with `leave out` are omitted first, starting from the right. If the
-   * rows still do not fit, the column with `cut` is shortened.
+   * On a narrow terminal, columns with `leave out` are omitted first, from the right. Then the column with `cut` is shortened.
    */
   readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null
 }
 
-/**
- * Formats rows as tab-separated values for programs: a header line, then one line per row. Times are RFC 3339 in UTC,
- * durations in milliseconds; a missing value is empty.
- */
+/** Formats rows as tab-separated values. Times are RFC 3339 in UTC, durations are in ms, and a missing value is empty. */
 export const tsv = <A>(
   fields: ReadonlyArray<Field<A>>,
   rows: ReadonlyArray<A>
@@ -40,10 +33,7 @@ export const tsv = <A>(
   ]
 }
 
-/**
- * Formats rows for people: as a table that fits the terminal's width or, without a terminal, as one line per row. Returns no
- * lines if there are no rows.
- */
+/** Formats rows for people, as a table that fits the terminal's width. Returns no lines if there are no rows. */
 export const listing = <A>(
   fields: ReadonlyArray<Field<A>>,
   rows: ReadonlyArray<A>,
@@ -75,14 +65,10 @@ const LEAST = 6
 const widthOf = ({ cells, title }: Filled): number =>
   cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
 
-/**
- * Returns the number of characters by which the columns exceed the terminal's width. The last column is not counted, because it
- * may wrap below its row.
- */
+/** The last column is not counted, because it can wrap below its row. */
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
-/** Fits the columns to the width: omits columns and shortens one, as necessary. */
 const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyArray<Filled> => {
   if (width === null) return columns
   const over = excess(columns, width)
@@ -102,7 +88,6 @@ const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyA
   )
 }
 
-/** The colour of each severity, shown in addition to the word and the symbol. */
 export const PAINT: Readonly<Record<Severity, NonNullable<Cell["paint"]>>> = {
   critical: "red",
   warning: "yellow",
@@ -111,10 +96,9 @@ export const PAINT: Readonly<Record<Severity, NonNullable<Cell["paint"]>>> = {
   ok: "green"
 }
 
-/** Formats an instant for programs. Returns an empty string for null. */
 export const plainInstant = (at: number | null): string => (at === null ? "" : format(at))
 
-/** The current time, and the zone of all times in a list. The column's title names the zone. */
+/** The zone of all times in a list, and the current time. The title of a time column names the zone. */
 export interface ListClock {
   readonly zone: string
   readonly now: number
@@ -130,13 +114,9 @@ export const timeTitle = (title: string, { zone }: ListClock): string => `${titl
 /** The maximum width of a name in a list. */
 const NAME = 32
 
-/** Truncates a name to its maximum width in a list. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
-/**
- * Truncates text to a width in terminal columns, and removes characters that could move the cursor. Wide characters count as
- * two.
- */
+/** Truncates text to a width in terminal columns. Removes characters that could move the cursor. */
 const cut = (text: string, room: number): string => {
   const clean = safe(text)
   if (Bun.stringWidth(clean) <= room) return clean
@@ -148,7 +128,7 @@ const cut = (text: string, room: number): string => {
   return `${short}…`
 }
 
-/** Wraps and indents a sentence to fit the terminal. Without a terminal, the sentence stays on one line. */
+/** Wraps a sentence to the width of the terminal, if there is one. */
 export const prose = (text: string, { width }: Pick<Terminal, "width">): ReadonlyArray<string> => {
   if (width === null || Bun.stringWidth(text) <= width) return [text]
   const indent = " ".repeat(text.search(/\S|$/))

@@ -28,10 +28,7 @@ const WORDS: Readonly<Record<string, readonly [word: string, paint: keyof Style]
   FATAL: ["error", "red"]
 }
 
-/**
- * Formats one line for people: `2026-11-24T02:00:00.000Z warning key=value text`. The text comes last, because it may end in
- * a command to paste.
- */
+/** Formats one line for people. The text comes last, because it may end in a command to paste. */
 const textLogger = (style: Style) =>
   Logger.make<unknown, string>(({ annotations, cause, date, logLevel, message }) => {
     const [word, paint] = WORDS[logLevel.label] ?? [logLevel.label.toLowerCase(), "dim"]
@@ -45,7 +42,6 @@ const textLogger = (style: Style) =>
 const show = (value: unknown): string =>
   typeof value === "string" ? value : Inspectable.stringifyCircular(value)
 
-/** Formats one JSON object per line: time, level, message and annotations. */
 const jsonLogger = Logger.make<unknown, string>(
   ({ annotations, cause, date, logLevel, message, spans }) => {
     const line = Inspectable.stringifyCircular({
@@ -66,10 +62,7 @@ const jsonLogger = Logger.make<unknown, string>(
   }
 )
 
-/**
- * Adds the logger that the settings select. `write` receives one line at a time; the lines go to stderr, never to stdout. Uses no
- * layer, because building a process's first layer adds 4 ms to start-up.
- */
+/** `write` receives one line at a time. Uses no layer, because the first layer of a process adds 4 ms to start-up. */
 export const withLogging = (
   { logFormat, logLevel }: Pick<Settings, "logFormat" | "logLevel">,
   style: Style,

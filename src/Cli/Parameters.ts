@@ -11,7 +11,6 @@ export const integration: Positional = {
 }
 export const run: Positional = { name: "run", summary: "id of the run, or the start of the id" }
 
-/** Declares `-o`, the output format. */
 export const output = (...choices: ReadonlyArray<string>): Flag => ({
   name: "output",
   short: "o",
@@ -20,27 +19,24 @@ export const output = (...choices: ReadonlyArray<string>): Flag => ({
   summary: "Output format; text by default"
 })
 
-/** The flags that select the zone for the times in a list and for dates in the command's arguments. */
 export const shownZone: ReadonlyArray<Flag> = [
   { name: "tz", value: "<zone>", summary: "Show times in this zone; your machine's by default" },
   { name: "utc", summary: "Show times in UTC" }
 ]
 
-/** The flag for the zone of a schedule that is given on the command line. */
 export const timezone: Flag = {
   name: "tz",
   value: "<zone>",
   summary: "Time zone of the schedule, such as Europe/Oslo; UTC by default"
 }
 
-/** The flag that selects a kept demo's database instead of a project's, so that every command can be tried without a project. */
+/** Selects a kept demo's database instead of the database of a project. */
 export const demo: Flag = {
   name: "demo",
   value: "<dir>",
   summary: "Use the demo in this directory, running or stopped"
 }
 
-/** The flags that select an organisation and integrations. */
 export const scopeFlags: ReadonlyArray<Flag> = [
   { name: "org", value: "<org>", summary: "Only this organisation: name or id, or part of either" },
   {
@@ -51,21 +47,19 @@ export const scopeFlags: ReadonlyArray<Flag> = [
   }
 ]
 
-/** The flag for commands that start a run. */
 export const wait: Flag = {
   name: "wait",
   short: "w",
   summary: "Start now and wait until the run ends; exit 3 unless it completes"
 }
 
-/** The flags for commands that change something: actor, reason, and confirmation. */
+/** The flags of commands that change something. */
 export const acting: ReadonlyArray<Flag> = [
   { name: "reason", value: "<text>", summary: "Reason to record; also confirms the action" },
   { name: "as", value: "<who>", summary: "Actor to record; user@host by default" },
   { name: "yes", short: "y", summary: "Do not ask for confirmation; the reason is then optional" }
 ]
 
-/** The flags that select a project's functions. */
 export const functionChoice: ReadonlyArray<Flag> = [
   {
     name: "function",

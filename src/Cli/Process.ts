@@ -10,7 +10,7 @@ import { onStopSignal } from "./Signals.ts"
 import { safe, styleFor } from "./Style.ts"
 import { makeTerminal, type Terminal } from "./Terminal.ts"
 
-/** The maximum size of a credentials file. A credential is one line of text, so a larger file is the wrong file. */
+/** The maximum size of a credentials file, which contains one line of text. */
 const MAX_FILE_BYTES = 65_536
 
 const readFile: Sources["readFile"] = (path) => {
@@ -31,9 +31,9 @@ const formatOf = (given: Arguments): Terminal["format"] => {
 }
 
 /**
- * Runs a command in this process and returns the exit code. The first stop signal (./Signals.ts) interrupts the command: runs
- * in progress finish and are recorded, and the exit code is 128 plus the signal's number. A command that waits for `stopping`
- * is only notified. If no engine was created, or a prompt is open, the process exits immediately.
+ * Runs a command in this process and returns the exit code. The first stop signal (./Signals.ts) interrupts the command: runs in
+ * progress finish and are recorded, and the exit code is 128 plus the number of the signal. A command that waits for `stopping`
+ * is only notified. The process exits immediately if no engine was created or a prompt is open.
  */
 export const execute = async (
   { arguments: given, main }: { readonly main: Main; readonly arguments: Arguments },
@@ -82,7 +82,7 @@ export const execute = async (
   return 1
 }
 
-/** Records whether a command created an engine, because only an engine has runs that must finish. */
+/** Only an engine has runs that must finish. */
 const watched = (
   layers: LayerFactories
 ): { readonly layers: LayerFactories; readonly hasEngine: () => boolean } => {
@@ -107,7 +107,7 @@ const watched = (
   }
 }
 
-/** Lets a command wait for a stop request. `requestStop` returns whether the command is waiting for `stopping`. */
+/** `requestStop` returns whether the command waits for `stopping`. */
 interface Stop {
   readonly stopping: Effect.Effect<void>
   readonly requestStop: () => boolean
@@ -129,8 +129,8 @@ const makeStop = (): Stop => {
 }
 
 /**
- * Interrupts the command on a signal. Returns the signal's exit code, or undefined if there was no signal or the command waits
- * for `stopping`.
+ * Interrupts the command on a signal. The resulting exit code is undefined if no signal arrived, or if the command waits for
+ * `stopping`.
  */
 const stopOnSignal = async (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
@@ -146,10 +146,7 @@ const stopOnSignal = async (
   return () => code
 }
 
-/**
- * Prints an error to stderr for people; with `-o json` or `jsonl`, also prints it to stdout, in the shape of a summary's
- * `errors`.
- */
+/** Prints an error to stderr and, with `-o json` or `jsonl`, also to stdout. */
 const report = (error: CommandError, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
     terminal.progress(null)

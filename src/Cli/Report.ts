@@ -17,7 +17,7 @@ import { type Style, safe } from "./Style.ts"
 import type { Cell } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** The text and colour of each status. Statuses never differ by colour alone. */
+/** Statuses never differ by colour alone. */
 const STATUS: Record<RunReport["status"], Cell> = {
   completed: { text: "✓ completed", paint: "green" },
   failed: { text: "✗ failed", paint: "red" },
@@ -27,7 +27,6 @@ const STATUS: Record<RunReport["status"], Cell> = {
   skipped: { text: "- skipped", paint: "dim" }
 }
 
-/** Descriptions of the reasons why a due slot was not run. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["locked", "another engine is claiming it"],
   ["already_running", "its last run is still in progress"],
@@ -45,7 +44,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/** Formats an instant: `2026-11-24 02:00 UTC`. Omits zero seconds, and omits the date if it is the same as that of `today`. */
+/** Formats an instant, such as `2026-11-24 02:00 UTC`. Omits zero seconds, and the date if it is the date of `today`. */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")
@@ -55,20 +54,20 @@ export const showInstant = (ms: number, today?: number): string => {
     : `${date} ${time} UTC`
 }
 
-/** Shortens ids to their first eight characters, unless this would make two ids identical. */
+/** Shortens ids to eight characters, unless this would make two ids identical. */
 export const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const whole = new Set(ids)
   const isDistinct = new Set([...whole].map((id) => id.slice(0, 8))).size === whole.size
   return isDistinct ? (id) => id.slice(0, 8) : (id) => id
 }
 
-/** The zone for times, and the names of organisations. An organisation without a name is shown by its id. */
+/** The zone for times, and the names of organisations by id. */
 export interface ReportContext {
   readonly zone: string
   readonly names: ReadonlyMap<string, string>
 }
 
-/** A table row: a run, or a due slot that was not run. */
+/** A run, or a due slot that was not run. */
 interface Line extends Pick<RunReport, "org_id" | "integration_id" | "status"> {
   readonly run: RunReport | null
   readonly scheduled_for: number | null
@@ -116,7 +115,7 @@ const fieldsOf = (
     new Map(lines.map((line) => [line.integration_id, line])).values(),
     ({ org_id, run }) => `${org_id} ${run?.integration_type}`
   )
-  /** Returns the type, which identifies the integration unless the organisation has two integrations of that type. */
+  /** The type identifies an integration, unless its organisation has two integrations of that type. */
   const integrationOf = ({ integration_id, org_id, run }: Line): string =>
     run === null
       ? integrations(integration_id)
@@ -171,13 +170,12 @@ const linesOf = (summary: Summary, { zone }: ReportContext): ReadonlyArray<Line>
   ...summary.skips.map(lineOfSkip)
 ]
 
-/** Formats the runs and skips of a tick as tab-separated values. */
 export const reportTsv = (summary: Summary, context: ReportContext): ReadonlyArray<string> => {
   const lines = linesOf(summary, context)
   return tsv(fieldsOf(lines, summary.started_at, context), lines)
 }
 
-/** Formats the runs and skips of a tick as a table, failures first, followed by a line for each error and the totals. */
+/** Formats the runs and skips of a tick as a table, failures first, and the totals. */
 export const reportLines = (
   summary: Summary,
   context: ReportContext,
@@ -187,9 +185,7 @@ export const reportLines = (
   const rows = listing(fieldsOf(lines, summary.started_at, context), lines, terminal)
   return [
     ...(rows.length === 0 ? [] : [...rows, ""]),
-    ...(summary.runs_truncated
-      ? ["Not all runs are listed here; -o jsonl shows all of them.", ""]
-      : []),
+    ...(summary.runs_truncated ? ["Not all runs are listed here. To list all: -o jsonl", ""] : []),
     totals(summary, terminal.style)
   ]
 }
@@ -221,7 +217,6 @@ const totals = (summary: Summary, style: Style): string => {
   return `${symbol} ${summary.due} due: ${counts.join(", ")}, ${took}`
 }
 
-/** Formats the errors that stopped part of a tick, for stderr. */
 export const errorLines = (
   errors: ReadonlyArray<TickError>,
   { verbose }: Pick<Terminal, "verbose">

@@ -1,7 +1,4 @@
-/**
- * Describes the runtime and the zone data used to compute schedules: `Bun 1.4.5, time zones of ICU 78.3`, and the release of the
- * zone data if the runtime reports it. `versions` is `process.versions`.
- */
+/** Describes the runtime and its zone data, such as `Bun 1.4.5, time zones of ICU 78.3`. `versions` is `process.versions`. */
 export const runtimeData = (versions: Readonly<Record<string, string | undefined>>): string => {
   const { bun, icu, node, tz } = versions
   const runtime = bun === undefined ? `Node.js ${node}` : `Bun ${bun}`

@@ -3,14 +3,14 @@ import { constants } from "node:os"
 
 type Signal = keyof typeof constants.signals
 
-/** A signal and its effect. docs/reference/exit-codes.md is generated from this list. */
+/** docs/reference/exit-codes.md is generated from this list. */
 export interface SignalMeaning {
   readonly signals: ReadonlyArray<Signal>
   readonly from: string
   readonly does: "stop" | "stop, once" | "nothing" | "end"
 }
 
-/** Every signal that a person, a terminal or a supervisor may send. */
+/** Every signal that a person, a terminal or a supervisor might send. */
 export const signalMeanings: ReadonlyArray<SignalMeaning> = [
   {
     signals: ["SIGTERM", "SIGINT", "SIGQUIT"],
@@ -47,15 +47,13 @@ export const signalMeanings: ReadonlyArray<SignalMeaning> = [
 const signalsThat = (does: SignalMeaning["does"]): ReadonlyArray<Signal> =>
   signalMeanings.flatMap((one) => (one.does === does ? one.signals : []))
 
-/** Returns the exit code that a shell reports for a signal. */
+/** The exit code that a shell reports for a signal. */
 const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal]
 
 /**
  * Calls `stop` with the exit code on the first stop signal. A second SIGTERM, SIGINT or SIGQUIT ends the process immediately.
- * Other repeated signals do not end the process: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right
- * after SIGTERM.
- *
- * A signal that was ignored when the process started (`nohup`, `trap ''`, SIGINT in a background job) stays ignored.
+ * Other repeated signals do not: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right after SIGTERM. A
+ * signal that was ignored at the start of the process (`nohup`, `trap ''`) stays ignored.
  */
 export const onStopSignal = async (
   stop: (exitCode: number) => void,
@@ -91,10 +89,7 @@ export const onStopSignal = async (
   }
 }
 
-/**
- * Returns the numbers of the signals that the parent process made this process ignore. The set is empty if the system does not
- * report ignored signals.
- */
+/** Returns the numbers of the signals that were ignored when this process started, if the system reports them. */
 export const ignoredSignals = async (): Promise<ReadonlySet<number>> => {
   try {
     if (process.platform === "linux")
@@ -114,8 +109,8 @@ const ignoredInStatus = (status: string): ReadonlySet<number> => {
 const SIG_IGN = 1n
 
 /**
- * Reads ignored signals from the C library where there is no /proc: `sigaction(number, NULL, &old)`. On macOS, the handler is the
- * first word of the struct, as with glibc. A test runs this function with glibc.
+ * Calls `sigaction(number, NULL, &old)`, because macOS has no /proc. The handler is the first word of the struct, as with glibc.
+ * A test runs this function with glibc.
  */
 export const ignoredByLibrary = async (library: string): Promise<ReadonlySet<number>> => {
   const { dlopen, ptr } = await import("bun:ffi")

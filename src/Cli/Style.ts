@@ -1,4 +1,4 @@
-/** Terminal colours. When colours are off, each function returns the text unchanged. */
+/** Terminal colours. Without colours, each function returns the text unchanged. */
 export interface Style {
   readonly green: (text: string) => string
   readonly red: (text: string) => string
@@ -14,7 +14,6 @@ const paint =
 
 const plain = (text: string): string => text
 
-/** The style when stdout is not a terminal, or when the user disabled colours. */
 export const noStyle: Style = { green: plain, red: plain, yellow: plain, dim: plain, bold: plain }
 
 const colours: Style = {
@@ -25,10 +24,7 @@ const colours: Style = {
   bold: paint(1, 22)
 }
 
-/**
- * Returns the style. Colours need a terminal that can show them, and are off when NO_COLOR has any value
- * (https://no-color.org).
- */
+/** Returns colours for a terminal, unless NO_COLOR has a value (https://no-color.org). */
 export const styleFor = (
   isTerminal: boolean,
   environment: Readonly<Record<string, string | undefined>>
@@ -42,25 +38,16 @@ const ESCAPES =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches them on purpose
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?/g
 
-/**
- * Matches characters that move the cursor, change the text direction, or are invisible, except characters that some writing
- * systems and emoji need.
- */
+/** Excludes the invisible characters that some writing systems and emoji need. */
 const CONTROLS =
   /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u200c\u200d\p{Variation_Selector}]]+/gv
 
-/**
- * Returns external text on one line, without characters that move the cursor, change the text direction, or are invisible.
- */
+/** Returns external text on one line, without characters that move the cursor, change the text direction, or are invisible. */
 export const safe = (text: string): string => text.replace(ESCAPES, "").replace(CONTROLS, " ")
 
-/** Matches control characters and invisible characters in a JSON text, except line breaks. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gv
 
-/**
- * Makes JSON safe to show on a terminal without changing its value: every control character and invisible character becomes
- * `\uXXXX`.
- */
+/** Escapes control characters and invisible characters in JSON, which does not change its value. */
 export const escapeJson = (json: string): string =>
   json.replace(UNSEEN, (character) =>
     character

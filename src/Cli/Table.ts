@@ -1,13 +1,11 @@
 import type { Style } from "./Style.ts"
 import { safe } from "./Style.ts"
 
-/** The text of a cell, and its colour when colours are on. */
 export interface Cell {
   readonly text: string
   readonly paint?: keyof Style
 }
 
-/** A column: its title and alignment. */
 export interface Column {
   readonly title: string
   readonly align?: "left" | "right"
@@ -15,13 +13,12 @@ export interface Column {
 
 const GAP = 2
 const INDENT = "    "
-/** The minimum width of wrapped text, regardless of the terminal's width. */
+/** The minimum width of wrapped text. */
 const LEAST = 20
 
 /**
- * Formats aligned columns under a title line. If `width` is not null, a last cell that does not fit is wrapped, and a last title
- * that does not fit is omitted. If `width` is null (stdout is not a terminal), every row is one line. Wide characters count as
- * two.
+ * Formats aligned columns under a title line. If `width` is null, every row is one line. Otherwise, a last cell that does not fit
+ * is wrapped, and a last title that does not fit is omitted.
  */
 export const renderTable = (
   columns: ReadonlyArray<Column>,
@@ -63,6 +60,6 @@ export const renderTable = (
 const paint = (text: string, cell: Cell | undefined, style: Style): string =>
   cell?.paint === undefined || text === "" ? text : style[cell.paint](text)
 
-/** Wraps text at word boundaries to fit a width. Breaks a word that is longer than the width. */
+/** Wraps text at word boundaries. Breaks a word that is longer than the width. */
 export const wrap = (text: string, width: number): ReadonlyArray<string> =>
   Bun.wrapAnsi(text, width, { hard: true, trim: true }).split("\n")

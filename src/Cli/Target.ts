@@ -19,13 +19,13 @@ const misnamed = ({ fix, why }: UnresolvedName): CommandError => usageError(why,
 
 const named = Effect.mapError(readNamed, databaseError)
 
-/** Reads the database's time, so that "yesterday" refers to the database's clock. */
+/** "yesterday" refers to the clock of the database. */
 export const databaseNow: Effect.Effect<number, CommandError, Supabase> = Effect.mapError(
   readClock,
   databaseError
 )
 
-/** Returns the integrations named by `<org> [integration]`, at least one. */
+/** Returns at least one integration. */
 export const targets = (
   org: string,
   integration?: string
@@ -34,14 +34,14 @@ export const targets = (
     Either.mapLeft(resolveName(integrations, org, integration), misnamed)
   )
 
-/** Returns the single integration named by `<org> [integration]`. *Fails with* the matches when there are several. */
+/** *Fails with* the matches if there are several. */
 export const target = (
   org: string,
   integration?: string
 ): Effect.Effect<Named, CommandError, Supabase> =>
   Effect.flatMap(targets(org, integration), (found) => Either.mapLeft(single(found), misnamed))
 
-/** Returns the run with this id or id prefix. *Fails with* the matches when there are several. */
+/** *Fails with* the matches if several ids begin with `given`. */
 export const runNamed = (given: string) =>
   Effect.flatMap(Effect.mapError(showRun(given), databaseError), (detail) => {
     const { candidates, run } = detail
@@ -56,7 +56,7 @@ export const runNamed = (given: string) =>
     )
   })
 
-/** Returns the ids of the integrations that `--org` and `--integration` select; undefined when neither flag is given. */
+/** Returns undefined if neither `--org` nor `--integration` is given. */
 export const scopeOf = (
   given: Pick<Arguments, "value" | "values">
 ): Effect.Effect<ReadonlyArray<string> | undefined, CommandError, Supabase> =>
@@ -75,9 +75,7 @@ export const scopeOf = (
     return [...new Set(found.flat().map(({ integration_id }) => integration_id))]
   })
 
-/**
- * Resolves `--integration` without an organisation: a type selects all integrations of that type; any other text is an id.
- */
+/** A type selects all integrations of that type. Any other text is an id. */
 const byIntegration = (
   names: ReadonlyArray<Named>,
   text: string
@@ -88,10 +86,7 @@ const byIntegration = (
   return typed.length > 0 ? Either.right(typed) : resolveName(names, text)
 }
 
-/**
- * Returns the scope of an audit for `--org` and `--integration`. Complete ids are not looked up, because a deleted integration
- * has slots but no name.
- */
+/** Complete ids are not looked up, because a deleted integration has slots but no name. */
 export const auditScope = (
   given: Pick<Arguments, "value" | "values">
 ): Effect.Effect<Scope, CommandError, Supabase> =>

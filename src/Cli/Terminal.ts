@@ -3,52 +3,41 @@ import { escapeJson, type Style, styleFor } from "./Style.ts"
 
 /** The output of a command. Data goes to stdout, and all other text to stderr. */
 export interface Terminal {
-  /** The output format selected with `-o`. */
   readonly format: "text" | "tsv" | "json" | "jsonl"
-  /** The colours for stdout. */
   readonly style: Style
-  /** Whether errors also show their detail (`--verbose`). */
+  /** Whether `--verbose` is given. */
   readonly verbose: boolean
-  /** The width of the terminal on stdout, in columns; null when stdout is not a terminal, so that nothing is cut. */
+  /** The width in columns; null if stdout is not a terminal. */
   readonly width: number | null
-  /**
-   * Writes a line of data and waits until stdout accepts it. When the reader has closed the pipe (`| head`), the line is
-   * dropped and the command continues.
-   */
+  /** Writes a line of data and waits until stdout accepts it. A closed pipe (`| head`) drops the line. */
   readonly print: (line: string) => Effect.Effect<void>
   /** Prints a value as JSON: indented on a terminal, otherwise on one line. */
   readonly printJson: (value: unknown) => Effect.Effect<void>
   /** Writes a line to stderr immediately. */
   readonly note: (line: string) => void
-  /** Shows progress, on a terminal only. Each line replaces the one before; null clears it. */
+  /** Shows progress, on a terminal only. Each line replaces the previous line. Null clears the line. */
   readonly progress: (line: string | null) => void
-  /**
-   * Asks the user a question and waits for a line, which is null when the input ends (Ctrl-D). The function itself is null when
-   * stdin or stdout is not a terminal.
-   */
+  /** Returns a line of input, or null at its end (Ctrl-D). The function is null if stdin or stdout is not a terminal. */
   readonly ask: ((question: string) => Effect.Effect<string | null>) | null
-  /** Whether a prompt is open. */
   readonly isAsking: () => boolean
-  /** Whether the reader has closed stdout; a read-only command can then end. */
+  /** Whether the reader has closed stdout. A read-only command can then end. */
   readonly isGone: () => boolean
-  /** Whether a write of data has failed, for example on a full disk. This failure is an error, unlike a closed pipe. */
+  /** Whether a write of data has failed, for example on a full disk. */
   readonly isLost: () => boolean
 }
 
-/** Whether the format is JSON, as one value or as lines. */
 export const isJson = ({ format }: Pick<Terminal, "format">): boolean =>
   format === "json" || format === "jsonl"
 
-/** The output format selected with `-o`, and how each line of text is processed before it is shown. */
+/** `finish` processes each line of text before it is shown. */
 export interface Looks {
   readonly format: Terminal["format"]
   readonly verbose?: boolean
   readonly finish?: (line: string) => string
 }
 
-/** The process's streams, to which a Terminal writes. */
 export interface Streams {
-  /** Returns the input stream. Called only by a terminal that can ask, because creating the stream takes 2 ms. */
+  /** Creating this stream takes 2 ms, so only a terminal that can ask calls the function. */
   readonly stdin: () => NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
@@ -57,7 +46,7 @@ export interface Streams {
 
 const CLEAR = "\r\u001b[K"
 
-/** Creates a terminal over the process's streams. A full disk is an error, unlike a closed pipe. */
+/** A full disk is an error, unlike a closed pipe. */
 export const makeTerminal = (
   { environment, stderr, stdin, stdout }: Streams,
   { finish = (line) => line, format, verbose = false }: Looks
@@ -131,13 +120,13 @@ export const makeTerminal = (
   }
 }
 
-/** Reads one line from the user, without its line ending; null when the input ends. Restores the terminal on interruption. */
+/** Reads one line without its line ending, or null at the end of the input. Restores the terminal on interruption. */
 const askOn = (
   input: NodeJS.ReadStream,
   output: NodeJS.WriteStream,
   question: string
 ): Effect.Effect<string | null> =>
-  // The module is loaded only for a question, because loading it takes 2 ms.
+  // Loading this module takes 2 ms.
   Effect.flatMap(
     Effect.promise(() => import("node:readline")),
     ({ createInterface }) =>

@@ -5,10 +5,7 @@ import type { Arguments } from "./Command.ts"
 import { type CommandError, usageError } from "./Failure.ts"
 import { instantFlag } from "./Values.ts"
 
-/**
- * Returns the zone for the times in a list: `--utc` or `--tz`, otherwise the zone of TZ or of the machine. *Fails with* a usage
- * error for an unknown zone.
- */
+/** Returns the zone of `--utc` or `--tz`, otherwise of TZ or the machine. *Fails with* a usage error for an unknown zone. */
 export const zoneFlag = (
   given: Pick<Arguments, "value" | "has">
 ): Effect.Effect<string, CommandError> => {
@@ -18,7 +15,7 @@ export const zoneFlag = (
     return Effect.succeed(/^(?:etc\/)?utc$/i.test(own) ? "UTC" : own)
   }
   if (given.has("utc")) {
-    return Effect.fail(usageError("--tz and --utc both name a zone", "Leave one of them out."))
+    return Effect.fail(usageError("--tz and --utc both name a zone", "Omit one of them."))
   }
   return Option.match(wallClock(wanted), {
     onNone: () =>
@@ -32,13 +29,12 @@ export const zoneFlag = (
 const DATE = /^\d{4}-\d{2}-\d{2}$/
 const DAY_MS = 86_400_000
 
-/** Matches `2026-11-20 02:00 Europe/Oslo`: a local time and its zone. */
+/** Matches `2026-11-20 02:00 Europe/Oslo`. */
 const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
 
 /**
- * Parses a flag's value as a point in time, in epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
- * Europe/Oslo`), a date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Returns
- * undefined when the flag is not given.
+ * Parses a point in time, in epoch milliseconds: an instant with its zone, a date (its start in `timezone`), `now`, `today`,
+ * `yesterday`, or an age such as `7d`. Returns undefined if the flag is not given.
  */
 export const momentFlag = (
   given: Pick<Arguments, "value">,
@@ -59,7 +55,7 @@ export const momentFlag = (
   if (!DATE.test(text)) {
     return Effect.mapError(instantFlag(given, flag), () =>
       usageError(
-        `--${flag} is "${given.value(flag)}": it is not a point in time`,
+        `--${flag} is "${given.value(flag)}": this is not a point in time`,
         `Use --${flag} 2026-11-24, 2026-11-24T01:00:00+01:00, "2026-11-24 01:00 Europe/Oslo", yesterday, or 7d for seven days ago.`
       )
     )
@@ -70,14 +66,14 @@ export const momentFlag = (
     : Effect.fail(
         usageError(
           `--${flag} is "${text}": there is no such date`,
-          "Give the date as year-month-day."
+          `For example: --${flag} 2026-11-24`
         )
       )
 }
 
 /**
- * Converts a local time to an instant. A time in a clock-change gap becomes the first instant after the gap. Returns undefined
- * for any other text.
+ * Returns the instant of a local time, or undefined for any other text. A time in a clock-change gap becomes the first instant
+ * after the gap.
  */
 export const localInstant = (text: string): number | undefined => {
   const [, date = "", time = "00:00", zone = ""] = LOCAL.exec(text) ?? []
@@ -92,7 +88,7 @@ export const localInstant = (text: string): number | undefined => {
   )
 }
 
-/** Returns a flag's duration, such as `90s`, in milliseconds, or undefined when the flag is not given. */
+/** Returns a duration in milliseconds, or undefined if the flag is not given. */
 export const spanFlag = (
   given: Pick<Arguments, "value">,
   flag: string
@@ -108,9 +104,8 @@ export const spanFlag = (
 const NIGHT = { from: -6 * 3_600_000, to: 12 * 3_600_000 }
 
 /**
- * Returns the window selected with `--on`, or with `--from` and `--to`; the default is the last 24 hours. `--on` selects a day
- * in the integration's own zone (`yesterday`, `today`, a date), or `last night` (18:00 yesterday to 12:00 today). `to` is
- * exclusive.
+ * Returns the window of `--on`, or of `--from` and `--to`; by default, the last 24 hours. `to` is exclusive. `--on` is a day in
+ * `timezone`, or `last night`: 18:00 yesterday to 12:00 today.
  */
 export const windowOn = (
   given: Pick<Arguments, "value" | "has">,
@@ -127,7 +122,7 @@ export const windowOn = (
     }
     if (given.has("from") || given.has("to")) {
       return yield* Effect.fail(
-        usageError("--on already covers a whole day", "Leave out --from and --to.")
+        usageError("--on already covers a whole day", "Omit --from and --to.")
       )
     }
     const clock = Option.getOrElse(wallClock(timezone), () => UTC)
@@ -143,7 +138,7 @@ export const windowOn = (
     if (day !== undefined) return dayOf(clock, day)
     return yield* Effect.fail(
       usageError(
-        `--on is "${given.value("on")}": it is not a day`,
+        `--on is "${given.value("on")}": this is not a day`,
         'Write yesterday, today, "last night", or a date such as 2026-11-19.'
       )
     )

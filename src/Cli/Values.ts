@@ -4,10 +4,10 @@ import { type CommandError, usageError } from "./Failure.ts"
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether a text is a UUID, in either case. */
+/** Accepts upper case and lower case. */
 export const isUuid = (text: string): boolean => UUID.test(text)
 
-/** Parses a flag's value as a whole number from `min` to `max`. Returns undefined if the flag is not given. */
+/** Returns undefined if the flag is not given. */
 export const integerFlag = (
   given: Arguments,
   flag: string,
@@ -27,7 +27,7 @@ export const integerFlag = (
       )
 }
 
-/** Returns a flag's UUIDs in lower case. */
+/** Returns the UUIDs in lower case. */
 export const uuidFlags = (
   given: Arguments,
   flag: string
@@ -43,7 +43,7 @@ export const uuidFlags = (
         )
   )
 
-/** Parses a flag's ISO 8601 instant to epoch milliseconds. Requires a zone, because a time without a zone is ambiguous. */
+/** Returns epoch milliseconds. Requires a zone, because a time without a zone is ambiguous. */
 export const instantFlag = (
   given: Pick<Arguments, "value">,
   flag: string
@@ -56,7 +56,7 @@ export const instantFlag = (
     onNone: () =>
       Effect.fail(
         usageError(
-          `--${flag} is "${text}": it is not an instant with its time zone`,
+          `--${flag} is "${text}": this is not an instant with a time zone`,
           `For example: --${flag} 2026-11-24T00:00:00Z or 2026-11-24T01:00:00+01:00`
         )
       ),

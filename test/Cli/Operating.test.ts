@@ -9,7 +9,7 @@ import { expectTranscript, type TranscriptOptions, transcriptOf } from "../suppo
 
 setDefaultTimeout(120_000)
 
-// Read-only commands share this fixture. Each command that modifies data gets a separate fixture.
+// Read-only commands share this fixture. Each test that changes data opens its own.
 let fixture: FixtureDatabase
 let env: Readonly<Record<string, string>>
 const environmentOf = ({ database }: FixtureDatabase) => ({
@@ -25,17 +25,16 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** The terminal's width in columns. If omitted, stdout is a pipe. */
+  /** The width in columns. Without it, stdout is a pipe. */
   readonly width?: number
 }
 
-/** Replaces this machine's hostname and all generated IDs. Fixture IDs contain 0000-4000 and are kept. */
+/** Replaces the hostname and generated IDs. IDs of the fixture contain 0000-4000 and are kept. */
 const replacements = [
   [/[0-9a-f]{8}-(?!0000-4000)[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g, "<id>"],
   [`@${hostname()}`, "@host"]
 ] as const
 
-/** Runs the commands in order, and compares their output with a golden file. */
 const expectSteps = async (
   name: string,
   environment: Readonly<Record<string, string>>,

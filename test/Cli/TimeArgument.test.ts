@@ -43,7 +43,7 @@ test("an invalid time is rejected; a local time inside a DST gap becomes the fir
     "someday",
     "2026-11-20 02:00"
   ]) {
-    expect(moment(text)).toContain("it is not")
+    expect(moment(text)).toContain("this is not")
   }
   expect(iso(localInstant("2026-03-29 02:30 Europe/Oslo"))).toBe("2026-03-29T01:00:00Z")
 })
@@ -65,6 +65,6 @@ test("a day is a day in the integration's time zone, even with a DST transition"
 
 test("text that is not a time is rejected with an example", () => {
   expect(window({ on: "someday" })).toContain("Write yesterday, today")
-  expect(window({ on: "today", from: "6h" })).toContain("Leave out --from and --to.")
+  expect(window({ on: "today", from: "6h" })).toContain("Omit --from and --to.")
   expect(window({ from: "2026-11-20", to: "2026-11-19" })).toContain("not before --to")
 })

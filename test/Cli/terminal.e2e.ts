@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// Checks what a real terminal shows, not only the bytes that the terminal receives. These tests need tmux, so they run only
+// Checks what a real terminal shows. These tests need tmux, and run only when this file is named on the command line.
 // when this file is named on the command line.
 setDefaultTimeout(120_000)
 
@@ -33,7 +33,6 @@ afterAll(async () => {
 
 const bare = (text: string): string => text.replaceAll(/ +$/gm, "").trimEnd()
 
-/** Returns the screen's text after a command exits, without tmux's padding. */
 const screen = async (width: number, command: string): Promise<ReadonlyArray<string>> => {
   const done = `sync_scheduler_done_${width}_${Bun.hash(command)}`
   const line = `exec 2>&1; SUPABASE_DB_URL='${fixture.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
@@ -62,7 +61,7 @@ for (const width of [80, 140]) {
         }
         expect(line).not.toContain("\u202e")
       }
-      // Each column is aligned with its heading, even after wide characters and symbols.
+      // Columns are aligned with their headings, even after wide characters.
       const titles = lines.findIndex((line) =>
         /^(STATE|NEXT|RESULT|DUE|WHEN)( \([^)]+\))? {2,}/.test(line)
       )

@@ -22,7 +22,6 @@ import { WaitedReport } from "./WaitedReport.ts"
 
 type Find = (cli: Cli) => Effect.Effect<Subject, CommandError, Supabase>
 
-/** Finds the integration named by the command's arguments. */
 const integration: Find = ({ arguments: given }) =>
   Effect.map(target(given.positionals[0] ?? "", given.positionals[1]), (one) => ({
     id: one.integration_id,
@@ -37,7 +36,6 @@ const run: Find = ({ arguments: given }) =>
     label: `the ${found.status} run of ${of === null ? found.integration_id.slice(0, 8) : displayName(of)} due ${describeInstant(found.scheduled_for, of?.timezone ?? "UTC")}`
   }))
 
-/** The confirmation question for each action. */
 const QUESTIONS: Readonly<Record<ActionName, (label: string) => string>> = {
   retry: (label) =>
     `Run ${label} again? If it already took effect, only its idempotency key prevents a duplicate.`,
@@ -64,7 +62,6 @@ const command =
       return yield* withDatabase(cli, () => perform(action, find, cli, print))
     })
 
-/** Finds the target, asks for confirmation where needed, performs the action, and shows the result with `show`. */
 const perform = <R>(
   action: ActionName,
   find: Find,
@@ -95,9 +92,7 @@ export const release: Main = command("release", run)
 
 const reasonOf = ({ arguments: given }: Cli): string => given.value("reason")?.trim() ?? ""
 
-/**
- * Whether the action is confirmed by `--yes` or `--reason`. Without either flag, only a person at a terminal can confirm it.
- */
+/** Whether `--yes` or `--reason` confirms the action. */
 const isGiven = (cli: Cli): boolean => cli.arguments.has("yes") || reasonOf(cli) !== ""
 
 const requireConsent = (action: ActionName, cli: Cli): Effect.Effect<void, CommandError> =>
@@ -110,7 +105,7 @@ const requireConsent = (action: ActionName, cli: Cli): Effect.Effect<void, Comma
         )
       )
 
-/** Asks for confirmation. Returns the reason to record, or null if the person declined. */
+/** Returns the reason to record, or null if the person declined. */
 const consentTo = (
   action: ActionName,
   { label }: Subject,
@@ -125,10 +120,7 @@ const consentTo = (
     return /^y(es)?$/i.test(answer ?? "") ? reason || NO_REASON : null
   })
 
-/**
- * Maps a database error to a command error. If the response was lost, the action may have taken effect, so the hint says to
- * check before retrying.
- */
+/** If the response was lost, the action may have taken effect, so the hint says how to check. */
 const actionError = (action: ActionName, error: SupabaseError): CommandError => {
   const failed = databaseError(error)
   if (error.reason !== "Ambiguous") return failed

@@ -13,8 +13,8 @@ export const triggerCommand: Command = {
   name: "trigger",
   summary: "Run one integration now, outside its schedule",
   details:
-    "The run starts with the next tick, or immediately with --wait. trigger is rejected while another\n" +
-    "run of the integration is in progress, or while the integration is paused.",
+    "The run starts with the next tick. With --wait, the run starts immediately. trigger is refused if\n" +
+    "the integration is paused or already has a run in progress.",
   positionals: [org, integration],
   flags: [wait, ...shared],
   examples: [

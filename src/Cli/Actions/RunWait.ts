@@ -17,7 +17,7 @@ import { safe } from "../Style.ts"
 import { runNamed } from "../Target.ts"
 import { WaitedReport } from "./WaitedReport.ts"
 
-/** The target of an action: its id, its integration's id, and its display name. */
+/** The target of an action. */
 export interface Subject {
   readonly id: string
   readonly integrationId: string
@@ -52,7 +52,7 @@ export const engine = ({
     return Layer.mapError(made, connectionError)
   })
 
-/** Runs ticks until the run ends, and shows the result. Exits with 0 if the run completed, otherwise with 3. */
+/** Runs ticks until the run ends, and prints the result. The exit code is 0 if the run completed, otherwise 3. */
 export const waitForRun = (
   report: DoneAction,
   subject: Subject,
@@ -88,7 +88,7 @@ export const waitForRun = (
     return run.status === "completed" ? 0 : 3
   })
 
-/** Runs ticks for this integration only, until the run ends. If a tick fails without advancing the run, the command ends. */
+/** Runs ticks for this integration only, until the run ends. *Fails with* the errors of a tick that triggered nothing. */
 const follow = (runId: string, integrationId: string, progress: (line: string | null) => void) =>
   Effect.gen(function* () {
     let tickedAt = Number.NEGATIVE_INFINITY
@@ -114,7 +114,7 @@ const follow = (runId: string, integrationId: string, progress: (line: string | 
 
 const isOver = ({ status }: RunView): boolean => status !== "pending" && status !== "running"
 
-/** Whether a tick can advance the run: either the run may start, or its lease has expired. */
+/** Whether a tick can advance the run: the run can start, or its lease has expired. */
 const canTick = ({ lease_until, not_before, status }: RunView, now: number): boolean =>
   status === "pending" ? (not_before ?? 0) <= now : lease_until !== null && lease_until < now
 
@@ -131,7 +131,6 @@ const stageOf = (run: RunView, now: number): string => {
     : `Waiting for attempt ${run.attempt + 1} to start`
 }
 
-/** Describes the result of a run in sentences. */
 const endOf = (run: RunView): string => {
   const reason = reasonOf(run)
   const because = reason === "" ? "." : `: ${reason}.`

@@ -54,12 +54,12 @@ export const windowOf = ({
     return yield* Effect.fail(
       usageError(
         `--from is ${showInstant(from)}, which is not before ${from < now && to !== undefined ? `--to, ${showInstant(to)}` : "now"}`,
-        "The audit checks past slots, from --from up to but not including --to."
+        "The audit checks past slots. --from is inclusive, and --to is exclusive."
       )
     )
   })
 
-/** The result of the audit; `holes` are slots with neither a run nor a record. */
+/** `holes`: slots with neither a run nor a record. */
 export const json = Schema.Struct({
   now: Instant,
   from: Instant,
@@ -113,7 +113,6 @@ const print = (report: AuditReport, terminal: Terminal): Effect.Effect<void> =>
 
 type Hole = AuditReport["holes"][number]
 
-/** The columns that list holes in text and TSV output. */
 const HOLES: ReadonlyArray<Field<Hole>> = [
   {
     title: "ORG",

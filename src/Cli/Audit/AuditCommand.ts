@@ -5,9 +5,9 @@ export const auditCommand: Command = {
   name: "audit",
   summary: "Check that every slot has a run or is recorded as skipped",
   details:
-    "Recomputes the slots of the schedules that were in force at the time, and checks the run log for\n" +
-    "each slot. Changes nothing. Exit code 3 means that some slots have neither a run nor a record.\n" +
-    "The output lists these slots.\n" +
+    "Recomputes all slots from the schedules that applied in the period, and looks for each slot in the\n" +
+    "run log. Changes nothing. Lists the slots that have neither a run nor a record. Exit code 3 means\n" +
+    "that there are such slots.\n" +
     "<when> is a date (UTC), an instant with its zone, yesterday, today, now, or an age such as 7d.",
   positionals: [],
   flags: [

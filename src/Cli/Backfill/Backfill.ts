@@ -17,7 +17,7 @@ import { target } from "../Target.ts"
 import { isJson } from "../Terminal.ts"
 import { isUuid } from "../Values.ts"
 
-/** The maximum number of slots listed in text and in JSON; `count` covers all slots. */
+/** The maximum number of slots to list as text and as JSON. `count` includes all slots. */
 const SHOWN = 20
 const SHOWN_JSON = 1000
 const ASK_WITHIN_MS = 10_000
@@ -31,9 +31,7 @@ const PlanJson = {
   slots_truncated: Schema.Boolean
 } as const
 
-/**
- * The slots that would run. With `--yes`: the slots that will run, and how to cancel. With `--cancel`: the cancelled slots.
- */
+/** The slots that would run, the requested slots (`--yes`), or the cancelled request (`--cancel`). */
 export const json = Schema.Union(
   Schema.Struct({ dry_run: Schema.Literal(true), ...PlanJson }),
   Schema.Struct({
@@ -51,7 +49,7 @@ export const json = Schema.Union(
   })
 )
 
-/** `backfill`: shows the past slots that have no run; `--yes` requests runs for these slots, and `--cancel` cancels a request. */
+/** `backfill`: lists the past slots that have no run. `--yes` requests their runs, and `--cancel` cancels a request. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given } = cli
@@ -100,7 +98,7 @@ export const main: Main = (cli) =>
     return yield* request(cli, plan).pipe(Effect.provide(Layer.mapError(database, databaseError)))
   })
 
-/** Resolves the integration's id. A complete id is not looked up, because it may belong to a deleted integration. */
+/** A complete id is not looked up, because it may belong to a deleted integration. */
 const integrationId = (first: string, second: string | undefined) =>
   second === undefined && isUuid(first)
     ? Effect.succeed(first.toLowerCase())
@@ -278,7 +276,7 @@ const cancel = (cli: Cli, text: string) =>
           `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
           answer.reason === "not_found"
             ? "Give the id that backfill --yes printed."
-            : "Nothing remains to cancel; runs that the backfill started are not changed."
+            : "Nothing remains to cancel. Runs that the backfill started are not changed."
         )
       )
     }
@@ -287,7 +285,7 @@ const cancel = (cli: Cli, text: string) =>
       return 0 as const
     }
     yield* terminal.print(
-      `${terminal.style.green("✓")} Cancelled. ${answer.claimed === 1 ? "1 slot was" : `${answer.claimed} slots were`} run; a run in progress will finish.`
+      `${terminal.style.green("✓")} Cancelled after ${answer.claimed === 1 ? "1 slot" : `${answer.claimed} slots`}. A run in progress will finish.`
     )
     return 0 as const
   })

@@ -5,10 +5,9 @@ export const backfillCommand: Command = {
   name: "backfill",
   summary: "Run past slots that have no run; without --yes, only list them",
   details:
-    "Covers the slots of the schedule that was in force at the time, including slots that became due\n" +
-    "while the integration was paused. With --yes, the next ticks run the slots, oldest first and one\n" +
-    "at a time, after the runs that are due. The schedule itself does not change. <when> takes the same\n" +
-    "forms as in audit.",
+    "Uses the schedule that applied in the period. Includes slots that became due while the integration\n" +
+    "was paused. With --yes, the next ticks run the slots one at a time, oldest first, after all runs\n" +
+    "that are due. The schedule does not change. <when> has the same forms as in audit.",
   positionals: [
     { name: "org", summary: "organisation or integration, by name or id", optional: true },
     { name: "integration", summary: "integration, by type or id", optional: true }

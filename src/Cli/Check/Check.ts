@@ -21,7 +21,6 @@ const Figure = Schema.Struct({
 })
 type Figure = typeof Figure.Type
 
-/** The output of `check -o json`. */
 const CheckReport = Schema.Struct({
   level: Schema.Literal("OK", "WARNING", "UNKNOWN", "CRITICAL"),
   summary: Schema.String,
@@ -30,10 +29,7 @@ const CheckReport = Schema.Struct({
 type CheckReport = typeof CheckReport.Type
 export const json = CheckReport
 
-/**
- * `check`: one line in the format of Nagios plugins, with their exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. An error that
- * prevents a verdict results in UNKNOWN.
- */
+/** `check`: prints one line in the format of Nagios plugins. An error that prevents a verdict results in UNKNOWN. */
 export const main: Main = (cli) =>
   look(cli).pipe(
     Effect.catchAllCause((cause) =>
@@ -87,9 +83,8 @@ interface Thresholds {
 }
 
 /**
- * Derives the verdict from an overview. Unknown outcomes and misconfigured rows are treated as failing. With the default
- * thresholds, the verdict is OK only when every integration's newest attempted run completed and nothing else needs attention.
- * An unreadable overview is UNKNOWN.
+ * Derives the verdict from an overview. Unknown outcomes and invalid schedules count as failing. With the default thresholds, OK
+ * means that the newest attempted run of every integration completed and nothing else needs attention.
  */
 export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckReport => {
   const { causes, counts, integrations, now, scheduler, verdict } = overview
@@ -160,7 +155,7 @@ export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckRe
 }
 
 const TROUBLE: ReadonlyArray<StateName> = ["invalid_schedule", "unknown", "failing"]
-/** The maximum number of causes to name. Any others are only counted. */
+/** The maximum number of causes to name. The rest are counted. */
 const NAMED = 3
 
 /** Lists the failing integrations by cause: `3 failing (xledger: 2 × TOKEN_EXPIRED, xero: HTTP_500)`. */
@@ -184,7 +179,7 @@ const nameOf = ([first]: Overview["integrations"]): string =>
     ? ""
     : `${first.org_name ?? first.org_id.slice(0, 8)} ${first.integration_type}`
 
-/** Removes `|` and line breaks, because names are free text and these characters would cut the status text short. */
+/** Replaces `|` and line breaks, which would end the status text. */
 const plain = (text: string): string => safe(text).replaceAll("|", "/").slice(0, 500)
 
 const print = ({ figures, level, summary }: CheckReport, { terminal }: Cli) => {

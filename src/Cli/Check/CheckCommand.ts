@@ -5,15 +5,15 @@ export const checkCommand: Command = {
   name: "check",
   summary: "Print a one-line status with performance data, for Nagios-compatible monitors",
   details:
-    "Exit codes follow Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. The status is UNKNOWN when\n" +
-    "something cannot be read, and OK when every figure is below its thresholds.\n" +
-    "A threshold is <critical>, or <warning>,<critical>; either may be left empty.",
+    "Exit codes follow Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. OK means that every\n" +
+    "figure is below its thresholds. UNKNOWN means that something could not be read.\n" +
+    "A threshold is <critical>, or <warning>,<critical>. Either can be empty.",
   positionals: [],
   flags: [
     {
       name: "overdue",
       value: "<spans>",
-      summary: "How long a due sync may wait to start; 5m,10m by default"
+      summary: "Maximum delay of a due sync; 5m,10m by default"
     },
     {
       name: "tick-age",

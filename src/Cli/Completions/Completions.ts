@@ -20,7 +20,6 @@ const firstWords = (known: ReadonlyArray<Command>): ReadonlyArray<string> => [
   ...new Set([...known.map(({ name }) => name.split(" ")[0] ?? name), "help", "version"])
 ]
 
-/** Returns the second words of each command group, such as `next` and `validate` for `schedules`. */
 const groups = (known: ReadonlyArray<Command>): ReadonlyMap<string, ReadonlyArray<Command>> =>
   Map.groupBy(
     known.filter(({ name }) => name.includes(" ")),
@@ -32,10 +31,7 @@ const namesOf = ({ name, short }: Flag): ReadonlyArray<string> => [
   ...(short === undefined ? [] : [`-${short}`])
 ]
 
-/**
- * Returns the candidates for a command's next word. After a flag with choices, the candidates are the choices. After any other
- * flag that takes a value, there are no candidates. Everywhere else, the candidates are the flags and the arguments' choices.
- */
+/** Returns the shell case that completes a command's next word. A flag with a free value has no candidates. */
 const bashCase = (command: Command): string => {
   const flags = flagsOf(command)
   const after = flags.flatMap((flag) => {

@@ -12,10 +12,7 @@ import { zoneFlag } from "../TimeArgument.ts"
 import { keptDirectory, markDirectory } from "./DemoDirectory.ts"
 import { serveDemoFunction } from "./DemoFunction.ts"
 
-/**
- * One integration for each of three organisations. The ids are fixed, so that documentation and support questions can quote
- * them.
- */
+/** The ids are fixed, so that documentation and support questions can quote them. */
 const INTEGRATIONS = [
   [
     "1a000000-0000-4000-8000-000000000001",
@@ -43,7 +40,6 @@ insert into public.organization_integrations (id, org_id, integration_type, org_
 values ($1, $2, $3, $4, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))
 on conflict (id) do update set next_run_at = date_trunc('milliseconds', now())`
 
-/** The tick's summary. */
 export const json = Summary
 
 /** `demo`: runs one complete tick of the real engine, on an embedded database and a function server in this process. */
@@ -93,7 +89,7 @@ const prepare = (directory: string | undefined) =>
     yield* Effect.forEach(INTEGRATIONS, (row) => database.query(MAKE_DUE, row), { discard: true })
   })
 
-/** The commands that build the program, for a checkout without a built binary. */
+/** The commands that build the program from a checkout. */
 const BUILD = ["npx --yes bun@1.4.5 run build", 'export PATH="$PWD/dist:$PATH"']
 
 const nextSteps = (directory: string | undefined): string =>

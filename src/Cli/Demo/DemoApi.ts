@@ -5,9 +5,8 @@ import { EmbeddedDatabase } from "../../Services/EmbeddedDatabase.ts"
 import { servingFile } from "./DemoDirectory.ts"
 
 /**
- * Serves the demo's database to other processes while `serve --demo` runs, because only one process can open the directory.
- * Every command with `--demo` calls this API. Listens on this machine only; the API key is in the directory, in a file that
- * only its owner can read.
+ * Serves the database to commands with `--demo`, because only one process can open the directory. Listens on this machine only.
+ * The API key is in a file that only its owner can read.
  */
 export const serveDemoApi = (
   directory: string

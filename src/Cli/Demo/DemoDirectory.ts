@@ -6,10 +6,7 @@ import { type CommandError, usageError } from "../Failure.ts"
 
 const MARKER = "SYNC_SCHEDULER_DEMO.txt"
 
-/**
- * The contents of a demo directory: the result of `demo --keep` (`tick`), or the made-up organisations of `serve --demo`
- * (`story`).
- */
+/** The command that created a demo directory: `demo --keep` (`tick`) or `serve --demo` (`story`). */
 export type DemoKind = "tick" | "story"
 
 const COMMANDS: Record<DemoKind, string> = { tick: "demo --keep", story: "serve --demo" }
@@ -25,7 +22,6 @@ const SERVING = "SYNC_SCHEDULER_SERVING.json"
 const Serving = Schema.parseJson(Schema.Struct({ url: Schema.String, key: Schema.String }))
 const decodeServing = Schema.decodeOption(Serving)
 
-/** Returns the path of the file that contains the address of a running `serve --demo`. */
 export const servingFile = (directory: string): string => join(directory, SERVING)
 
 /** Returns the URL and key of the `serve --demo` process that is serving this directory, or null if none responds. */
@@ -59,7 +55,7 @@ export const keptDirectory = (
     if (names.length > 0 && !names.includes(MARKER)) {
       return yield* Effect.fail(
         usageError(
-          `${directory} is neither empty nor from an earlier demo`,
+          `${directory} is not empty, and was not created by a demo`,
           "Name a new or an empty directory."
         )
       )
@@ -88,10 +84,7 @@ const isStory = (directory: string): boolean => {
   return existsSync(path) && readFileSync(path, "utf8").includes(COMMANDS.story)
 }
 
-/**
- * Returns the full path of the directory that `--demo` names. *Fails with* a usage error if the directory contains no demo
- * database.
- */
+/** Returns the full path of `given`. *Fails with* a usage error if the directory contains no demo database. */
 export const demoDirectory = (given: string): Effect.Effect<string, CommandError> => {
   const directory = resolve(given)
   return namesIn(directory).pipe(
@@ -107,6 +100,5 @@ export const demoDirectory = (given: string): Effect.Effect<string, CommandError
   )
 }
 
-/** Records the kind of demo in the directory, for users and for later commands. */
 export const markDirectory = (directory: string, kind: DemoKind): Effect.Effect<void> =>
   Effect.sync(() => writeFileSync(join(directory, MARKER), markerText(kind)))

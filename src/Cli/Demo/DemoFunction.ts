@@ -2,7 +2,6 @@ import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Schema, type Scope } from "effect"
 
-/** The demo function's behaviour for an integration: its duration and its response. */
 interface Behaviour {
   readonly takesMs: number
   readonly status: number
@@ -34,7 +33,7 @@ const BEHAVIOURS: ReadonlyMap<string, Behaviour> = new Map([
 
 const RENEWED = exported(480, 12)
 
-/** Whether the failing integration's token has been renewed. Stored in the directory, so that all processes of a demo agree. */
+/** Whether the failing integration's token was renewed. Stored in the directory, so that all processes of a demo agree. */
 interface Token {
   readonly isRenewed: () => boolean
   readonly renew: () => void
@@ -77,8 +76,8 @@ const answer = (request: Request, token: Token): Effect.Effect<Response> =>
   )
 
 /**
- * Serves a stand-in for a project's Integration Edge Function, on this machine only, while the scope is open. Returns the URL to
- * invoke. The integration of type `xledger` fails until a person retries it. After that, its runs complete.
+ * Serves a stand-in for the Integration Edge Function, on this machine only. Returns the URL to invoke. Runs of type `xledger`
+ * fail until a person retries one.
  */
 export const serveDemoFunction = (
   directory: string | undefined

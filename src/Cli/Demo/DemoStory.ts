@@ -4,7 +4,7 @@ import * as Schedule from "../../Domain/Schedule/Schedule.ts"
 const MINUTE = 60_000
 const DAY = 86_400_000
 
-/** An integration in the demo's project: its type and schedule, the pattern of its past runs, and its current fault. */
+/** An integration of the demo, with the pattern of its past runs and its current fault. */
 interface Character {
   readonly org: string
   readonly type: string
@@ -13,7 +13,7 @@ interface Character {
   /** The number of days with recorded runs. */
   readonly days: number
   readonly takesMs: number
-  /** On average, one run in this many fails; 0 means that no run fails. */
+  /** The average number of runs per failed run; 0 if no run fails. */
   readonly failsEvery: number
   readonly now: "fine" | "failing" | "paused" | "unknown" | "late" | "new" | "invalid"
 }
@@ -29,7 +29,7 @@ const character = (
   now: Character["now"] = "fine"
 ): Character => ({ org, type, schedule, timezone, days, takesMs, failsEvery, now })
 
-/** Made-up organisations, each with its own pattern of runs. One organisation has a name that a page must escape. */
+/** One organisation has a name that a page must escape. */
 const CHARACTERS: ReadonlyArray<Character> = [
   character("Acme AS", "dynamics", "0 2 * * 1-5", "Europe/Oslo", 90, 41_000, 45),
   character("Globex AB", "fortnox", "0 3 * * *", "Europe/Stockholm", 90, 12_000, 0),
@@ -54,16 +54,13 @@ const CHARACTERS: ReadonlyArray<Character> = [
   character("Vega Media", "tripletex", "61 * * * *", "Europe/Oslo", 0, 0, 0, "invalid")
 ]
 
-/**
- * A row of organization_integrations or sync_run_log, in the shape that INSERT_INTEGRATIONS or INSERT_RUNS reads. Instants are in
- * epoch ms.
- */
+/** A row for INSERT_INTEGRATIONS or INSERT_RUNS. Instants are in epoch ms. */
 interface StoryRow {
   readonly n: number
   readonly [column: string]: string | number | boolean | null
 }
 
-/** Returns all rows of the story at an instant. The same instant always yields the same rows. */
+/** Returns the story's rows. The same instant always yields the same rows. */
 export const storyAt = (
   now: number
 ): { readonly integrations: ReadonlyArray<StoryRow>; readonly runs: ReadonlyArray<StoryRow> } => {
@@ -104,7 +101,7 @@ export const storyAt = (
 const FAILING_RUNS = 5
 const PAUSED_MS = 3 * DAY
 
-/** The age, in ms, of a late or unknown integration's last slot. By this age, any run would normally have ended. */
+/** The age, in ms, of the last slot of a late or unknown integration. By this age, a normal run has ended. */
 const LONG_MS = 20 * MINUTE
 
 const endOf = ({ now: state }: Character, now: number): number => {
@@ -154,7 +151,6 @@ const ID = (kind: string) =>
   `('${kind}000000-0000-4000-8000-' || lpad(to_hex(r.n + 1), 12, '0'))::uuid`
 const AT = (column: string) => `to_timestamp(${column} / 1000.0)`
 
-/** Inserts the story's integrations ($1). */
 export const INSERT_INTEGRATIONS = `
 insert into public.organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, enabled,
   paused_reason, on_unknown, consecutive_failures, created_at, schedule_since, next_run_at)
@@ -176,7 +172,6 @@ export const BACKDATE_HISTORY = [
      from public.organization_integrations i where i.id = h.integration_id`
 ]
 
-/** Inserts the story's runs ($1) and their events. */
 export const INSERT_RUNS = `
 with story as (
   insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,

@@ -3,10 +3,7 @@ import { type CheckResult, warning } from "./CheckResult.ts"
 
 type Risk = NonNullable<Diagnosis["adoption_risks"]>[number]
 
-/**
- * Finds properties of an adopted table that can cause runs to be lost: triggers without a search_path, and foreign keys that
- * delete runs.
- */
+/** Finds triggers and foreign keys of an adopted table that can cause the loss of runs. */
 export const adoptionFindings = ({
   adoption_risks: risks
 }: Diagnosis): ReadonlyArray<CheckResult> =>
@@ -18,7 +15,7 @@ const describe = ({ kind, name }: Risk) => {
       return {
         code: "TRIGGER_SEARCH_PATH",
         what: `${name}: the trigger's function sets no search_path`,
-        why: "the scheduler's functions fire the trigger with a search_path that lacks public; if the trigger's function uses unqualified names, the row is rejected"
+        why: "the scheduler's search_path does not include public; if the trigger's function uses unqualified names, it fails and the row is rejected"
       } as const
     case "cascade_from":
       return {

@@ -49,7 +49,7 @@ export const findingCodes = {
   ENABLED_NULL: "Integrations never run, because their `enabled` is null.",
   TIMEZONE_NULL: "Enabled integrations have no time zone; UTC is used.",
   TIMEOUT_OVER_QUIESCENCE: "A timeout is longer than the delay before a lost run is retried.",
-  QUIESCENCE_SHORT: "Lost runs are retried while the function may still be running.",
+  QUIESCENCE_SHORT: "A lost run can be retried while its function is still running.",
   LEASE_OVER_GUARD: "A lease is longer than the time limit of a background run.",
   TIMEOUT_SHORT: "The timeout is shorter than the platform's own limit.",
   INTERVAL_OVER_DRIFT: "serve ticks so rarely that runs are late.",
@@ -71,8 +71,8 @@ export const findingCodes = {
 } as const
 
 /**
- * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or
- * SQL, sometimes after a line of explanation. `code` is stable. `code`, `why` and `fix` are null when the result is `ok`.
+ * One result of the doctor. `fix` is a command or SQL, sometimes after a line of explanation. `code` is stable. `code`, `why` and
+ * `fix` are null if the level is `ok`.
  */
 export const CheckResult = Schema.Struct({
   check: Schema.Literal(...CHECKS),
@@ -109,14 +109,14 @@ export const ok = (check: Check, what: string): CheckResult => ({
   fix: null
 })
 
-/** Returns a warning, for an installation that runs syncs but is degraded or at risk. */
+/** Returns a warning: syncs run, but the installation is degraded or at risk. */
 export const warning = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "warning",
   ...trouble
 })
 
-/** Returns an error, for an installation whose syncs do not run, run incorrectly, or are accessible to others. */
+/** Returns an error: syncs do not run, run incorrectly, or are accessible to others. */
 export const error = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "error",

@@ -6,7 +6,6 @@ import { type CheckResult, error, warning } from "./CheckResult.ts"
 
 const { DATABASE_READ_ONLY, SCHEMA_CACHE_STALE } = commandCodes
 
-/** The finding for a Data API that has not reloaded its schema since the migrations were applied. */
 export const staleCache = error("schema", {
   code: "SCHEMA_CACHE_STALE",
   what: "the Data API does not know all of the database's functions",
@@ -17,8 +16,8 @@ export const staleCache = error("schema", {
 const NO_RUN = "00000000-0000-4000-8000-000000000000"
 
 /**
- * If the engine uses a direct connection, checks whether the Data API knows the functions through which integrations report.
- * Reports only this failure, because every other failure becomes visible when functions are called.
+ * Checks whether the Data API knows the functions through which integrations report. Ignores every other failure, because
+ * function calls reveal it.
  */
 export const reportingFindings: Effect.Effect<
   ReadonlyArray<CheckResult>,
@@ -41,8 +40,8 @@ export const reportingFindings: Effect.Effect<
 })
 
 /**
- * Checks whether runs can be recorded. A database that is read-only by default (Supabase sets this when the disk is nearly
- * full) still accepts the Data API's writes, because their transactions are declared read-write.
+ * Checks whether runs can be recorded. Supabase makes a database read-only by default when its disk is nearly full. The Data API
+ * can then still write, because it declares its transactions read-write.
  */
 export const writeFindings = (
   { in_recovery, read_only }: Diagnosis,

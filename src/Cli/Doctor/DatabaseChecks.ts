@@ -17,7 +17,7 @@ import { writeFindings } from "./DataApi.ts"
 /** The objects that the migrations create, as this binary expects them. */
 export const expectedItems = Schema.decodeUnknownSync(Schema.Array(ExpectedItem))(catalogJson)
 
-/** What the doctor reads from a database. `diagnosis` is null if the database has no doctor function or did not respond. */
+/** `diagnosis` is null if the database has no doctor function or did not respond. */
 export interface Examined {
   readonly findings: ReadonlyArray<CheckResult>
   readonly diagnosis: Diagnosis | null
@@ -35,8 +35,7 @@ export interface Examined {
 const ASK_WITHIN_MS = 3000
 
 /**
- * The database to examine. `place`: the database's display name. `isApi`: whether the database is reached through the Data API,
- * which shows no catalog before the scheduler is installed.
+ * `place`: the database's display name. `isApi`: whether the Data API is used, which shows no catalog before the installation.
  */
 export interface ExaminedDatabase {
   readonly place: string
@@ -51,7 +50,7 @@ export const examine = ({
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const names = { p_names: namesOf(expectedItems) }
-    // Clock skew is measured over the successful call only, because retries would distort the measurement.
+    // Retries would distort the clock skew, so only the successful call is measured.
     const ask = Effect.gen(function* () {
       const askedAt = yield* Clock.currentTimeMillis
       const diagnosis = yield* supabase.call(readDiagnosis, names)
@@ -80,7 +79,7 @@ export const examine = ({
     }
     const failure = answer.left
     if (!isOld(failure)) return { ...nothing, findings: [failureOf(failure)] }
-    const reached = ok("database", `${place} answers`)
+    const reached = ok("database", `${place} responds`)
     if (!isApi) {
       const asked = yield* Effect.either(supabase.call(readCatalog(CATALOG), names))
       if (Either.isLeft(asked)) return { ...nothing, findings: [failureOf(asked.left)] }
@@ -97,10 +96,7 @@ export const examine = ({
     return { ...nothing, findings: [reached], version, isStale }
   })
 
-/**
- * Reads the oldest engine version that a newer schema supports. Returns null if the schema is not newer or does not declare this
- * version.
- */
+/** Returns the oldest engine version that a newer schema supports, or null if the schema is not newer or names no version. */
 const readEnginesFrom = (version: string | null): Effect.Effect<string | null, never, Supabase> =>
   version === null || version <= SCHEMA_VERSION
     ? Effect.succeed(null)
@@ -113,7 +109,7 @@ const readEnginesFrom = (version: string | null): Effect.Effect<string | null, n
 const isOld = ({ code, reason }: SupabaseError): boolean =>
   reason === "Missing" && code !== "3D000" && code !== "PGRST106"
 
-/** Returns the finding for a database that did not respond, with the message and code that a tick would report. */
+/** Returns a finding with the message and code that a tick would report. */
 const failureOf = (failure: SupabaseError): CheckResult => {
   const { code, hint, message } = tickError(failure)
   return error("database", {

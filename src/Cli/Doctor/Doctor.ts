@@ -96,7 +96,7 @@ const diagnoseProject = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>> =>
     ]
   })
 
-/** Checks the database of a demo, which has no project, key or function to check. */
+/** A demo has no project, key or function to check. */
 const diagnoseDemo = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>, CommandError> =>
   Effect.gen(function* () {
     const target = { place: "the demo's database", isApi: false }
@@ -113,7 +113,6 @@ const ask = (
     Effect.catchAll((failure) => Effect.succeed(unusable(failure)))
   )
 
-/** Returns all findings about a database and its runs. */
 const databaseFindings = (examined: Examined, settings: Settings): ReadonlyArray<CheckResult> => {
   const { catalog, diagnosis, enginesFrom, findings, isStale, skew, version } = examined
   return [
@@ -145,7 +144,6 @@ const nothing: Examined = {
   isStale: false
 }
 
-/** Returns the examination result when the connection settings are unusable. */
 const unusable = (failure: SupabaseError): Examined => {
   const { hint, message } = tickError(failure)
   const code = failure.reason === "Rejected" ? "CONFIGURATION" : tickError(failure).code
@@ -162,7 +160,6 @@ const exitFor = (findings: ReadonlyArray<CheckResult>): ExitCode => {
   )
 }
 
-/** The results of all checks, in the order of the report. */
 export const json = DoctorReport
 
 const SYMBOLS = { ok: "✓", warning: "!", error: "✗" } as const
@@ -173,7 +170,7 @@ const PAINT: Record<CheckResult["level"], keyof Style> = {
   error: "red"
 }
 
-/** Indents text to a column and wraps it to the terminal's width; without a terminal, the text is one line. */
+/** Wraps text to the terminal's width after `column`. Without a terminal, the text is one line. */
 const hanging = (text: string, column: number, width: number | null): ReadonlyArray<string> =>
   width === null ? [safe(text)] : wrap(safe(text), Math.max(width - column, 20))
 
@@ -193,7 +190,7 @@ const print = (findings: ReadonlyArray<CheckResult>, terminal: Terminal): Effect
     ...(why === null ? [] : hanging(why, 9, terminal.width)).map((line, index) =>
       style.dim(`${index === 0 ? "    why: " : " ".repeat(9)}${line}`)
     ),
-    // Commands and SQL are left for the terminal to wrap, so that they can be copied.
+    // Commands and SQL are not wrapped, so that they can be copied.
     ...(fix?.split("\n") ?? []).map(
       (line, index) => `${index === 0 ? "    fix: " : " ".repeat(9)}${safe(line)}`
     )
@@ -201,7 +198,7 @@ const print = (findings: ReadonlyArray<CheckResult>, terminal: Terminal): Effect
   const some = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`
   const verdict =
     errors + warnings === 0
-      ? `${style.green("✓")} Everything is as it should be.`
+      ? `${style.green("✓")} No problems were found.`
       : `${errors > 0 ? style.red("✗") : style.yellow("!")} ${some(errors, "error")}, ${some(warnings, "warning")}.`
   return say([...lines, "", verdict].join("\n"))
 }

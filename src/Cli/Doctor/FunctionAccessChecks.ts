@@ -9,7 +9,7 @@ export const isAllowed =
   (name: string | null): boolean =>
     refusalOf(name, { configured: functionAt(url), allowed }) === null
 
-/** Finds integrations whose function is not allowed by the settings, with one finding per function name. */
+/** Finds integrations whose function the settings do not allow. Returns one finding per function name. */
 export const functionAccessFindings = (
   { allowed = [], url }: FunctionSettings,
   diagnosis: Diagnosis | null

@@ -11,8 +11,8 @@ import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 const MOST = 20
 
 /**
- * Checks whether the functions respond to OPTIONS requests, which export nothing, and whether they accept the key. The platform
- * does not check the key on OPTIONS requests, so runs from the last day are also examined.
+ * Checks whether the functions respond to OPTIONS requests, which export nothing. The platform does not check the key of these
+ * requests, so runs of the last day show whether the functions accept the key.
  */
 export const functionFindings = (
   functions: FunctionSettings,
@@ -78,8 +78,8 @@ const contactFinding = (
     return error("function", {
       code: "FUNCTION_KEY_REFUSED",
       what: summary,
-      why: `it does not accept the key (${how})`,
-      fix: `In supabase/config.toml: [functions.${name}] verify_jwt = false, redeploy it, and make it check the apikey header; or use the service_role JWT.`
+      why: `the function does not accept the key (${how})`,
+      fix: `Set verify_jwt = false for [functions.${name}] in supabase/config.toml, check the apikey header in the function, and deploy it again. Or use the service_role JWT.`
     })
   }
   if (status >= 300 && status < 400) {
@@ -94,14 +94,14 @@ const contactFinding = (
     return error("function", {
       code: platformCode === "BOOT_ERROR" ? "FUNCTION_BOOT_ERROR" : "FUNCTION_FAILS",
       what: summary,
-      why: "it does not start, or fails before it does any work",
-      fix: `See its log (Dashboard: Edge Functions, ${name}, Logs), and deploy it again.`
+      why: "the function does not start, or fails before it does any work",
+      fix: `See the function's log (Dashboard: Edge Functions, ${name}, Logs). Correct the error, and deploy the function again.`
     })
   }
   return ok("function", `${name} responds in ${Duration.format(latencyMs)}; ${how}`)
 }
 
-/** Finds runs from the last day that failed because the key was rejected or the function was not found. */
+/** Finds runs of the last day that failed because the key was rejected. */
 const refusedFindings = (
   diagnosis: Diagnosis | null,
   kind: ReturnType<typeof keyKind>
@@ -113,6 +113,6 @@ const refusedFindings = (
         code: "FUNCTION_KEY_REFUSED",
         what: `${count} runs failed in the last day because their key was rejected (FUNCTION_KEY_REFUSED)`,
         why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt requires a JWT" : "this key"}`,
-        fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, redeploy it, and make it check the apikey header."
+        fix: "Set verify_jwt = false for [functions.<name>] in supabase/config.toml, check the apikey header in the function, and deploy it again."
       })
     )

@@ -56,7 +56,7 @@ export const keyFindings = (
       warning("key", {
         code: "KEY_UNKNOWN",
         what: "the key does not look like a Supabase key",
-        why: "something else may have been copied by mistake",
+        why: "another value may have been copied by mistake",
         fix: NEW_KEY
       })
   ]

@@ -5,7 +5,7 @@ import * as Duration from "../../Domain/Duration.ts"
 import * as Schedule from "../../Domain/Schedule/Schedule.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
-/** The maximum number of schedules to list. Any others are only counted. */
+/** The maximum number of schedules to list. The rest are counted. */
 const MOST = 20
 
 /** Finds invalid schedules and time zones, with the integrations that use them. */
@@ -130,7 +130,7 @@ export const timeoutFindings = (
         error("timeouts", {
           code: "TIMEOUT_OVER_QUIESCENCE",
           what: `${who}: invoke_timeout is ${show(timeout)}, longer than SYNC_SCHEDULER_QUIESCENCE (${show(settings.quiescence)})`,
-          why: "a run that times out is retried immediately, while the function may still be running, so data may be exported twice",
+          why: "a run that times out is retried immediately, and data is exported twice if its function is still running",
           fix: `Raise SYNC_SCHEDULER_QUIESCENCE above ${show(timeout)}, or update public.organization_integrations set on_unknown = 'hold' where id = '${ids[0] ?? ""}';`
         })
       ]
@@ -140,7 +140,7 @@ export const timeoutFindings = (
           error("timeouts", {
             code: "LEASE_OVER_GUARD",
             what: `${who}: its lease (invoke_timeout plus SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
-            why: "a run whose function responds with 202 would be abandoned sooner than a run whose function responds when it finishes",
+            why: "a run that its function accepted with 202 would be abandoned sooner than other runs",
             fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
           })
         ]

@@ -11,13 +11,12 @@ import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../Version.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { expectedItems } from "./DatabaseChecks.ts"
 
-/** The maximum number of findings of one kind to list. Any others are only counted. */
+/** The maximum number of findings of one kind to list. The rest are counted. */
 const MOST = 10
 
 /**
- * Checks whether the database has the schema that this binary expects: reports a missing or older schema, and missing or
- * changed objects. `version` is undefined if it is unknown. `enginesFrom` is declared by a newer schema (see
- * Database/SchemaVersion).
+ * Checks whether the database has the schema that this binary expects. `version` is undefined if it is unknown. A newer schema
+ * declares `enginesFrom` (see Database/SchemaVersion).
  */
 export const schemaFindings = (
   version: string | null | undefined,
@@ -27,7 +26,7 @@ export const schemaFindings = (
   if (version === undefined) return []
   if (version === null) return [noMigrations]
   const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
-  // Sort the objects into an order in which they can be recreated.
+  // Objects can be recreated in this order.
   const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
   const findings = [...ageFindings(version, enginesFrom), ...listed(inOrder.map(driftFinding))]
   if (findings.length > 0) return findings
@@ -61,7 +60,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
         error("schema", {
           code: "ENGINE_TOO_OLD",
           what,
-          why: "the database no longer supports a binary this old, so this binary can claim no runs",
+          why: "the database no longer supports this version, so this binary cannot claim runs",
           fix: "Update sync-scheduler on this machine."
         })
       ]
@@ -91,7 +90,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
   ]
 }
 
-/** Returns the command that prints the statements to recreate these objects. */
+/** Returns the command that recreates these objects. */
 function printed(names: ReadonlyArray<string>): string {
   const only = names.map((name) => `--only ${name}`).join(" ")
   return `sync-scheduler schema print ${only} | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"`
@@ -152,7 +151,7 @@ const WHY_MISSING: Record<Drift["expected"]["kind"], string> = {
   table: "its records are lost, and calls that write to it fail",
   view: "queries of this view fail, for example those of a tick monitor",
   column: "functions that read or write it fail",
-  index: "without it, claims may be unsafe or ticks slow",
+  index: "without it, claims can be unsafe or ticks slow",
   trigger: "edits and runs no longer update the data that depends on them"
 }
 
@@ -169,7 +168,7 @@ const listed = (findings: ReadonlyArray<CheckResult>): ReadonlyArray<CheckResult
       ]
 }
 
-/** Checks access to the tables and functions: row level security, and grants to the roles that browsers use. */
+/** Checks row level security, and the grants to the roles that browsers use. */
 export const accessFindings = (catalog: SchemaCatalog | null): ReadonlyArray<CheckResult> => {
   if (catalog === null || catalog.schema_version === null) return []
   const ours = new Set(namesOf(expectedItems))
@@ -206,10 +205,7 @@ const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckRe
   })
 }
 
-/**
- * Reports a table that is open to browsers. A project with its own policies may deliberately expose the table to its users.
- * Without row level security, those users can see every row.
- */
+/** A project can deliberately expose an adopted table to its users, as long as row level security is on. */
 const openTable = ({
   name,
   open_to,

@@ -40,22 +40,22 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       error("timeouts", {
         code: "TIMEOUT_OVER_QUIESCENCE",
         what: `${table.invokeTimeout.key} (${show(invokeTimeout)}) is longer than ${table.quiescence.key} (${show(quiescence)})`,
-        why: "a run that times out is retried immediately, while the function may still be running, so data may be exported twice",
-        fix: `Set ${table.quiescence.key} to more than ${show(invokeTimeout)}, and at least to the longest time that a function may run.`
+        why: "a run that times out is retried immediately, and data is exported twice if its function is still running",
+        fix: `Set ${table.quiescence.key} to more than ${show(invokeTimeout)}, and to at least the maximum run time of a function.`
       }),
     quiescence < PLATFORM_WORK_MS &&
       invokeTimeout <= quiescence &&
       warning("timeouts", {
         code: "QUIESCENCE_SHORT",
-        what: `${table.quiescence.key} is ${show(quiescence)}, shorter than the time that an Edge Function may run (${show(PLATFORM_WORK_MS)} on paid plans)`,
-        why: "a run whose outcome is unknown may be retried while the first attempt is still running",
+        what: `${table.quiescence.key} is ${show(quiescence)}, shorter than the time that an Edge Function can run (${show(PLATFORM_WORK_MS)} on paid plans)`,
+        why: "a run whose outcome is unknown can be retried while the first attempt is still running",
         fix: `Set ${table.quiescence.key}=430s, unless no function runs that long.`
       }),
     lease > runningGuard &&
       error("timeouts", {
         code: "LEASE_OVER_GUARD",
         what: `the lease of a run (${table.invokeTimeout.key} plus ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
-        why: "a run whose function responds with 202 would be abandoned sooner than a run whose function responds when it finishes",
+        why: "a run that its function accepted with 202 would be abandoned sooner than other runs",
         fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
       }),
     invokeTimeout < PLATFORM_ANSWER_MS &&
@@ -102,7 +102,7 @@ export const alertFindings = (
         code: "ALERTS_OFF",
         what: `${table.alertWebhookUrl.key} is not set`,
         why: "no alert is sent for failed, late or missed syncs",
-        fix: `Set it to a webhook or a Slack incoming webhook, then: sync-scheduler notify test`
+        fix: "Set it to the URL of a webhook, such as a Slack incoming webhook. Then run: sync-scheduler notify test"
       }),
     alertWebhookUrl !== null &&
       alertWebhookSecret === null &&
@@ -133,5 +133,5 @@ export const alertFindings = (
   const findings = found.filter((one) => one !== false)
   return findings.length > 0
     ? findings
-    : [ok("alerts", "incidents are posted, and a dead man's switch is pinged")]
+    : [ok("alerts", "alerts are sent, and a dead man's switch is pinged")]
 }

@@ -4,7 +4,6 @@ import * as Duration from "../../Domain/Duration.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import type { Examined } from "./DatabaseChecks.ts"
 
-/** Checks whether this machine's clock agrees with the database's. */
 export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult> => {
   if (skew === null) return []
   const { ms, plusMinusMs } = skew
@@ -22,7 +21,6 @@ export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult
     : [ok("clock", `within ${apart} of the database's (${unsure})`)]
 }
 
-/** Checks which role the key uses, and whether that role has an engine's permissions. */
 export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray<CheckResult> => [
   isApi && role !== "service_role"
     ? warning("key", {
@@ -34,7 +32,6 @@ export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray
     : ok("key", `the caller has the role ${role} in the database`)
 ]
 
-/** Checks whether ticks run, and on which engines. */
 export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (status === null) return []
   const ago = Duration.format((status.seconds_since_last_tick ?? 0) * 1000)
@@ -120,7 +117,7 @@ const KEEP_TICKS_DAYS = 30
 /** The number of rows above which cron.job_run_details slows down pg_cron. */
 const MANY_DETAILS = 1_000_000
 
-/** Checks the pg_cron jobs that start the scheduler: there should be exactly one, or none if another mechanism starts it. */
+/** Checks that at most one pg_cron job starts the scheduler. */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
   if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]

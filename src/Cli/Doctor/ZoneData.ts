@@ -18,8 +18,8 @@ interface Difference {
 }
 
 /**
- * Checks whether this program and the database agree on the offsets of the zones in use, for the coming year. The program and the
- * database each have zone data of unknown age. If the offsets differ, one side's zone data is outdated.
+ * Checks whether this program and the database agree on the offsets of the zones in use, for the coming year. If the offsets
+ * differ, the zone data of one side is outdated.
  */
 export const zoneFindings = (
   { now, zones }: Diagnosis,
@@ -54,13 +54,12 @@ const offset = (seconds: number): string => {
 }
 
 /**
- * Returns the first sampled instant at which the program and the database have different offsets for a zone. Returns null if all
- * offsets agree, or if one side does not know the zone.
+ * Returns the first sampled instant with different offsets. Returns null if there is none, or one side does not know the zone.
  */
 const firstDifference = ({ offsets, timezone }: Zone, now: number): Difference | null => {
   const clock = wallClock(timezone)
   const first = offsets?.[0]
-  // PostgreSQL first tries to read a short zone name (CET, EET, MET, WET) as an abbreviation without daylight saving time.
+  // PostgreSQL first reads a short zone name, such as CET, as an abbreviation without daylight saving time.
   const isAbbreviation = !timezone.includes("/")
   if (isAbbreviation || Option.isNone(clock) || offsets == null || first === undefined) return null
   let next = 0

@@ -14,8 +14,8 @@ const Problem = Schema.Struct({
 })
 
 /**
- * Every setting, by subject; with `--changed`, only the settings that have a value. Secret values are masked. `source`: where the
- * value comes from. `environment`: variables that are not settings but affect the program, such as a proxy.
+ * Every setting; with `--changed`, only the settings that have a value. Secrets are masked. `environment`: variables that are not
+ * settings but affect the program, such as a proxy.
  */
 export const json = Schema.Struct({
   settings: Schema.Array(
@@ -103,7 +103,6 @@ const rowsOf = ({ found, problems }: ReturnType<typeof inspect>): ReadonlyArray<
 
 const isUnset = ({ source }: Row): boolean => source === "default" || source === "not set"
 
-/** Returns the table's rows, with a heading above each subject's settings. */
 const bySubject = (rows: ReadonlyArray<Row>): ReadonlyArray<ReadonlyArray<Cell>> =>
   [...Map.groupBy(rows, ({ subject }) => subject)].flatMap(([subject, those]) => [
     [],
@@ -118,7 +117,7 @@ const cellsOf = (row: Row): ReadonlyArray<Cell> => [
   { text: row.description, paint: "dim" }
 ]
 
-/** Masks a secret: shows the kind of key, but no byte of the key itself. */
+/** Returns only the kind and the length of a secret. */
 const mask = (text: string): string => {
   const kind = /^(?:sb_(?:secret|publishable)_|postgres(?:ql)?:\/\/)/.exec(text)?.[0] ?? ""
   return `${kind}•••••• (${text.length} characters)`

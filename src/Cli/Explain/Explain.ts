@@ -30,17 +30,14 @@ import { windowOn, zoneFlag } from "../TimeArgument.ts"
 /** The default maximum number of slots in text output. */
 const SHOWN = 12
 
-/**
- * An explanation for each integration. If there are too many to show, failed integrations come first, and `more` is the number of
- * omitted integrations.
- */
+/** If there are too many explanations, failed integrations come first. `more` is the number of omitted integrations. */
 export const json = Schema.Struct({
   now: Instant,
   explanations: Schema.Array(Shape),
   more: Schema.Int
 })
 
-/** `explain`: shows whether an organisation's syncs ran, and why. Exits with 0, regardless of the answer. */
+/** `explain`: shows whether an organisation's syncs ran, and why. Exits with 0, whatever the answer. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {
@@ -184,10 +181,7 @@ const rowsOf = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Row> => {
   return rows
 }
 
-/**
- * Returns the most relevant rows, in order. Slots with a problem or a remark take precedence over slots that completed normally,
- * and newer slots over older ones.
- */
+/** Returns the most relevant rows, in order. Slots with a problem or a remark take precedence, and then newer slots. */
 const relevantRows = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const odd = rows.filter(({ first }) => first.outcome !== "completed" || first.why !== "")
   const plain = rows.filter((row) => !odd.includes(row))

@@ -5,9 +5,9 @@ export const explainCommand: Command = {
   name: "explain",
   summary: "Show whether a sync ran, and why or why not",
   details:
-    "Answers yes or no, and shows the run, the reason, the next run, and the command to use if something\n" +
-    "is wrong. Days and times are in the integration's own time zone. The default period is the last\n" +
-    "24 hours.",
+    "Answers yes or no. Shows the run, the reason and the next run. If something is wrong, shows the\n" +
+    "command that helps. Days and times are in the integration's own time zone. The default period is\n" +
+    "the last 24 hours.",
   positionals: [org, integration],
   flags: [
     { name: "on", value: "<day>", summary: 'yesterday, today, "last night", or a date' },

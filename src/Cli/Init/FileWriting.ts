@@ -25,14 +25,13 @@ import { Schema } from "effect"
 const Status = Schema.Literal("created", "changed", "unchanged", "different", "kept", "left_out")
 export type Status = typeof Status.Type
 
-/** The result for a file, in JSON. */
 export const WrittenFile = Schema.Struct({
   path: Schema.String,
   status: Status,
   why: Schema.NullOr(Schema.String)
 })
 
-/** A file of the user's project; `path` is relative to the project's root, with forward slashes. */
+/** `path` is relative to the project's root, with forward slashes. */
 export interface ProjectFile {
   readonly path: string
   readonly text: string
@@ -42,14 +41,14 @@ export interface PlannedFile extends ProjectFile {
   readonly status: Status
   /** The previous text of a `changed` file. */
   readonly before?: string
-  /** The reason why the file is `different`; null if it is not. */
+  /** Why the file is `different`; null if it is not. */
   readonly why: string | null
 }
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error)
 
-/** Reads a file; `text` is undefined when the file does not exist. `why` explains why the path cannot be read as a file. */
+/** `text` is undefined if the file does not exist. `why` explains why the path cannot be read as a file. */
 export const look = async (path: string): Promise<{ text?: string; why?: string }> => {
   try {
     return { text: await readFile(path, "utf8") }
@@ -65,7 +64,7 @@ export const look = async (path: string): Promise<{ text?: string; why?: string 
   }
 }
 
-/** Writes the text to a temporary file next to the target, so that an interruption leaves either the whole file or none. */
+/** Writes a temporary file next to the target, so that an interruption never leaves a partial file. */
 const prepare = async (path: string, text: string): Promise<string> => {
   await mkdir(dirname(path), { recursive: true })
   const part = `${path}.part`
@@ -97,7 +96,7 @@ const create = async (path: string, text: string): Promise<Status> => {
   }
 }
 
-/** Replaces a file, provided that its text has not changed since the change was planned. */
+/** Replaces a file, unless its text has changed since the change was planned. */
 const change = async (path: string, before: string, text: string): Promise<Status> => {
   if ((await look(path)).text !== before) return "different"
   await rename(await prepare(path, text), path)
@@ -110,7 +109,6 @@ const writeOne = (directory: string, { before, path, status, text }: PlannedFile
   return status
 }
 
-/** Creates or changes the planned files, in order. Returns the result for every file. */
 export const carryOut = async (
   directory: string,
   planned: ReadonlyArray<PlannedFile>

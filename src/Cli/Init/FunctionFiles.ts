@@ -6,12 +6,11 @@ const root = join(import.meta.dir, "../../../supabase/functions")
 /** The folders of supabase/functions that are copied unchanged into a project. */
 const FOLDERS = ["integration-sync", "sync-scheduler"]
 
-/** The path of the single-file fence, as functions import it. */
 const FENCE = "_shared/syncRun.ts"
 
 /**
- * Reads the files of the scheduler's Edge Functions, keyed by path relative to supabase/functions. Imported as a macro (`with {
- * type: "macro" }`): Bun calls it during the build, so that the binary contains the files' text.
+ * Keyed by path relative to supabase/functions. Imported as a macro: Bun calls it during the build, so that the binary contains
+ * the text of the files.
  */
 export const readFunctionFiles = (): Record<string, string> => {
   const paths = readdirSync(root, { recursive: true, encoding: "utf8" })
@@ -28,10 +27,7 @@ export const readFunctionFiles = (): Record<string, string> => {
 const IMPORT = /^import (?:type )?\{[^}]*\} from "\.\/(\w+)\.ts"\n/gm
 const REEXPORT = /^export (?:type )?\{([^}]*)\} from "\.\/(\w+)\.ts"\n/gm
 
-/**
- * Returns the _shared modules as a single file, without imports and with only the exports of syncRun.ts. A test checks that the
- * file behaves like the modules.
- */
+/** Returns the _shared modules as a single file, without imports and with only the exports of syncRun.ts. */
 export const readFence = (): string => {
   const parts: Array<string> = []
   const seen = new Set<string>()

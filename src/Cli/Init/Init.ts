@@ -10,12 +10,11 @@ import { carryOut, type PlannedFile, WrittenFile } from "./FileWriting.ts"
 import { type Choice, chosenFunctions, EDGE, EXAMPLE, laterMigrations } from "./InitPlan.ts"
 import { planProject } from "./ProjectPlan.ts"
 
-/** The result of `init`; with `--dry-run`, the plan. */
 export const json = Schema.Struct({
   directory: Schema.String,
   dry_run: Schema.Boolean,
   files: Schema.Array(WrittenFile),
-  /** The changes to supabase/config.toml that have to be made by hand, or null if there are none. */
+  /** The changes to make in supabase/config.toml by hand, or null if there are none. */
   config_toml: Schema.NullOr(Schema.String),
   /** The project's migrations that are newer than the scheduler's newest migration. */
   later_migrations: Schema.Array(Schema.String)
@@ -44,10 +43,7 @@ export const main: Main = ({ arguments: given, terminal }) =>
     return report.files.some(({ status }) => status === "different") ? 3 : 0
   })
 
-/**
- * Derives the choice from the flags. If the project already has the scheduler's Edge Function, the choice includes it, so that
- * it stays up to date.
- */
+/** If the project already has the Edge Function of the scheduler, the choice includes this function to keep it up to date. */
 export const choiceOf = (
   directory: string,
   given: Pick<Arguments, "value">
@@ -58,13 +54,13 @@ export const choiceOf = (
     ? Effect.succeed({ syncFunction, edge: given.value("engine") === "edge" || isThere })
     : Effect.fail(
         usageError(
-          `--function is "${safe(syncFunction)}": this is not a valid function name`,
+          `--function is "${safe(syncFunction)}": the function name is invalid`,
           "Use letters, digits, - and _, as in: --function integration-sync"
         )
       )
 }
 
-/** Checks the target directory. A missing directory is created later; a path that is not a directory is an error. */
+/** *Fails with* a usage error if the path is not a directory. A missing directory is created later. */
 export const checkDirectory = (directory: string): Effect.Effect<void, CommandError> =>
   Effect.promise(() =>
     stat(directory).then(
@@ -78,7 +74,7 @@ export const checkDirectory = (directory: string): Effect.Effect<void, CommandEr
         : Effect.fail(
             usageError(
               `${safe(directory)} is not a directory`,
-              "Name an existing directory or a new one."
+              "Name an existing or a new directory."
             )
           )
     )
@@ -151,7 +147,7 @@ const lines = (report: Report, choice: Choice, { style }: Terminal): ReadonlyArr
 }
 
 const DIFFERENT = [
-  "  Files that differ were not changed, and files that belong with them were not written. To compare:",
+  "  Files that differ were not changed. Files that belong with them were not written. To compare:",
   "    sync-scheduler init new && diff -ru supabase new/supabase",
   "  Adopt the changes that you want, and run init again. If a migration has been applied, restore its old text."
 ]

@@ -6,9 +6,9 @@ export const initCommand: Command = {
   summary: "Write the migrations and functions into a project; never overwrite a file",
   details:
     "Does the part of setup that does not need the Supabase CLI. Writes supabase/migrations and\n" +
-    "supabase/functions (the fence in _shared, and the example integration-sync) into the project in\n" +
-    "<dir> (by default the current directory), and adds the functions to supabase/config.toml. An\n" +
-    "existing file is never overwritten; if its text differs, init reports it and exits with code 3.",
+    "supabase/functions into <dir>, by default the current directory: the fence and the example\n" +
+    "integration-sync. Adds the functions to supabase/config.toml. Never overwrites an existing file:\n" +
+    "if its text differs, init reports the file and exits with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
   flags: [
     ...functionChoice,

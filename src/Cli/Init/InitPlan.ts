@@ -7,19 +7,19 @@ import { readFunctionFiles } from "./FunctionFiles.ts" with { type: "macro" }
 const MIGRATIONS = "supabase/migrations"
 const FUNCTIONS = "supabase/functions"
 
-/** The names of the example's function and of the Edge Function that contains the engine. */
+/** The function of the example, and the Edge Function that contains the engine. */
 export const EXAMPLE = "integration-sync"
 export const EDGE = "sync-scheduler"
 
 const functionFiles: Record<string, string> = readFunctionFiles()
 
-/** The choice of functions: the name of the sync function, and whether the engine runs as an Edge Function. */
+/** The name of the sync function, and whether the engine runs as an Edge Function. */
 export interface Choice {
   readonly syncFunction: string
   readonly edge: boolean
 }
 
-/** Returns the chosen Edge Functions, each of which needs a section in config.toml. */
+/** Each of these functions needs a section in config.toml. */
 export const chosenFunctions = ({ edge, syncFunction }: Choice): ReadonlyArray<string> => [
   ...(syncFunction === EXAMPLE ? [EXAMPLE] : []),
   ...(edge ? [EDGE] : [])
@@ -39,7 +39,6 @@ export const projectFiles = (choice: Choice): ReadonlyArray<ProjectFile> => {
   ]
 }
 
-/** Returns the names of the project's existing functions. */
 export const ownFunctions = async (directory: string): Promise<ReadonlyArray<string>> => {
   const entries = await readdir(join(directory, FUNCTIONS), { withFileTypes: true }).catch(() => [])
   return entries
@@ -50,7 +49,6 @@ export const ownFunctions = async (directory: string): Promise<ReadonlyArray<str
 
 const withoutReturns = (text: string): string => text.replaceAll("\r\n", "\n")
 
-/** Returns the project's own migrations, by version. */
 const ownMigrations = async (directory: string): Promise<ReadonlyMap<string, string>> => {
   const names = await readdir(join(directory, MIGRATIONS)).catch(() => [])
   return new Map(
@@ -61,17 +59,13 @@ const ownMigrations = async (directory: string): Promise<ReadonlyMap<string, str
   )
 }
 
-/**
- * Returns the project's own migrations that are newer than the scheduler's newest migration. If there are any, `supabase db push`
- * needs `--include-all`.
- */
+/** Returns the project's migrations that are newer than the scheduler's. `supabase db push` then needs `--include-all`. */
 export const laterMigrations = async (directory: string): Promise<ReadonlyArray<string>> => {
   const last = migrations.at(-1)?.version ?? ""
   const own = await ownMigrations(directory)
   return [...own].flatMap(([version, name]) => (version > last ? [name] : []))
 }
 
-/** Plans what to do with every file. Writes nothing. */
 export const plan = async (
   directory: string,
   files: ReadonlyArray<ProjectFile>

@@ -7,22 +7,18 @@ import { type Choice, chosenFunctions, plan, projectFiles } from "./InitPlan.ts"
 const CONFIG = "supabase/config.toml"
 const SEED = "supabase/seed.sql"
 
-/** The files to write into a project. */
 export interface ProjectPlan {
   readonly files: ReadonlyArray<PlannedFile>
-  /** The changes to supabase/config.toml that have to be made by hand, with the reason; null if there are none. */
+  /** The changes to make in supabase/config.toml by hand, and the reason; null if there are none. */
   readonly config: {
     readonly text: string
     readonly why: string
-    /** Whether config.toml is missing. `supabase init` creates the file, and the next plan includes the changes. */
+    /** If true, `supabase init` creates the file, and the next plan includes the changes. */
     readonly isMissing: boolean
   } | null
 }
 
-/**
- * Plans every file for the choice, and the changes to config.toml and seed.sql. `seed`: whether the example belongs in
- * seed.sql.
- */
+/** `seed`: whether the example belongs in seed.sql. */
 export const planProject = async (
   directory: string,
   choice: Choice,
@@ -64,7 +60,7 @@ const planSeed = async (directory: string): Promise<PlannedFile> => {
     : edit(SEED, text, withExample(text))
 }
 
-/** Returns the removed and added lines of a change, with the number of the first line. Expects one contiguous change. */
+/** Returns the removed and added lines, after the number of the first line. Expects one contiguous change. */
 export const hunkOf = (before: string, after: string): ReadonlyArray<string> => {
   const [old, now] = [before.split(/\r?\n/), after.split(/\r?\n/)]
   const shorter = Math.min(old.length, now.length)

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** Files that need the source tree, and are therefore useless in an installation from the binary. */
+/** Files that need the source tree. */
 const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
 
 /**
- * Reads the files of deploy/ that belong to an installation, keyed by path relative to deploy/. Imported as a macro (`with { type:
- * "macro" }`): Bun calls it during the build, so that the binary contains the files' text.
+ * Keyed by path relative to deploy/. Imported as a macro: Bun calls it during the build, so that the binary contains the text of
+ * the files.
  */
 export const readDeployFiles = (): Record<string, string> => {
   const root = join(import.meta.dir, "../../../deploy")

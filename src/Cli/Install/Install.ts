@@ -11,7 +11,7 @@ import { readDeployFiles } from "./DeployFiles.ts" with { type: "macro" }
 
 const deployFiles: Record<string, string> = readDeployFiles()
 
-/** A file to install: its name, and its path on the machine, or null if any path works. */
+/** `place` is the path on the machine, or null if any path works. */
 const InstallFile = Schema.Struct({
   path: Schema.String,
   place: Schema.NullOr(Schema.String),
@@ -19,7 +19,6 @@ const InstallFile = Schema.Struct({
 })
 type InstallFile = typeof InstallFile.Type
 
-/** The files; with `--write`, the result for each file. */
 export const json = Schema.Union(
   Schema.Array(InstallFile),
   Schema.Struct({ directory: Schema.String, files: Schema.Array(WrittenFile) })
@@ -31,7 +30,6 @@ const placeOf = (path: string): string | null => {
   return name === "env.example" ? "/etc/sync-scheduler/env" : `/etc/systemd/system/${name}`
 }
 
-/** Returns the files of a target, ordered by name. */
 const filesOf = (target: string): ReadonlyArray<InstallFile> =>
   Object.entries(deployFiles)
     .filter(([path]) => path.startsWith(`${target}/`))
@@ -57,7 +55,7 @@ export const main: Main = ({ arguments: given, terminal }) =>
       yield* Effect.forEach(files, terminal.printJson, { discard: true })
     } else {
       const parts = files.map(({ path, place, text }) => `# ${place ?? path}\n${text.trimEnd()}`)
-      // The files form a stream of YAML documents, so that `kubectl apply -f -` accepts the output unchanged.
+      // A stream of YAML documents, which `kubectl apply -f -` accepts unchanged.
       yield* terminal.print(parts.join(target === "k8s" ? "\n---\n" : "\n\n"))
     }
     terminal.note(NEXT[target] ?? "")

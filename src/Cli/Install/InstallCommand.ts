@@ -5,8 +5,8 @@ export const installCommand: Command = {
   name: "install",
   summary: "Print or write the files for systemd, Docker, Kubernetes or pg_cron",
   details:
-    "These files are tested with this version. --print shows each file with its destination; --write\n" +
-    "writes the files into a directory and never overwrites a file.",
+    "These files are tested with this version. --print shows each file with its destination. --write\n" +
+    "writes the files into a directory, and never overwrites a file.",
   positionals: [
     {
       name: "target",

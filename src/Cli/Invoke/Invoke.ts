@@ -16,7 +16,6 @@ import { safe } from "../Style.ts"
 import { target } from "../Target.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** The function's response, the engine's interpretation of it, and the resulting run status. */
 export const json = Schema.Struct({
   org_id: Schema.String,
   integration_id: Schema.String,
@@ -28,7 +27,7 @@ export const json = Schema.Struct({
   outcome: Schema.Literal("Completed", "Accepted", "Failed", "NotExecuted", "Unknown"),
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
-  /** The function's response as JSON; null when the response does not determine the outcome. */
+  /** Null if the response does not determine the outcome. */
   response: Schema.Unknown,
   status: Schema.Literal("completed", "failed", "unknown", "pending", "running"),
   retried: Schema.Boolean,
@@ -37,8 +36,8 @@ export const json = Schema.Struct({
 type Report = typeof json.Type
 
 /**
- * `invoke`: calls a locally served function once, as a run would, and shows how the engine interprets the response. Records
- * nothing. Exits with 3 if the call did not complete.
+ * `invoke`: calls a local function once, as a run would, and interprets the response. Records nothing. Exits with 3 if the call
+ * did not complete.
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {

@@ -12,7 +12,7 @@ import { safe } from "../Style.ts"
 import { renderTable } from "../Table.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** The result for one message. `detail` is empty when the receiver accepted the message. */
+/** `detail` is empty if the receiver accepted the message. */
 const Result = Schema.Struct({
   channel: Schema.Literal("cloudevents", "slack", "ping"),
   message: Schema.Literal("opened", "resolved", "start", "ok"),
@@ -21,13 +21,9 @@ const Result = Schema.Struct({
 })
 type Result = typeof Result.Type
 
-/** The results, one per sent message. */
 export const json = Schema.Array(Result)
 
-/**
- * `notify test`: sends an opening and a recovery alert to the webhook, sends the pings of one tick, and shows the result of each
- * message.
- */
+/** `notify test`: sends a test alert, its recovery and the pings of one tick, and shows the results. */
 export const main: Main = ({ sources, terminal, layers }) =>
   Effect.gen(function* () {
     const inspection = inspect(sources())
@@ -53,7 +49,7 @@ const OURS: ReadonlySet<string> = new Set(
 
 const nobody = usageError(
   "neither an alert destination nor a dead man's switch is configured",
-  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to a Slack incoming webhook, and ${settings.pingUrl.key} to the ping URL of Healthchecks or a similar service.`
+  `Set ${settings.alertWebhookUrl.key} to the URL of a webhook, such as a Slack incoming webhook. Set ${settings.pingUrl.key} to the ping URL of Healthchecks or a similar service.`
 )
 
 const sendAll = Effect.gen(function* () {
@@ -84,7 +80,6 @@ const resultOf =
     detail: Either.isLeft(sent) ? sent.left.message : ""
   })
 
-/** Returns a made-up incident whose text says that it is a test. Every call uses new ids. */
 const testAlert = (transition: Alert["transition"], subject: string, now: number): Alert => ({
   incident_id: 0,
   transition,

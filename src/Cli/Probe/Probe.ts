@@ -9,10 +9,7 @@ import { showInstant } from "../Report.ts"
 import { type Cell, renderTable } from "../Table.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/**
- * `probe`: runs one round of health checks and shows the results. Exits with 3 if an API is throttling requests or is
- * unreachable.
- */
+/** `probe`: runs one round of health checks. Exits with 3 if an API is throttling requests or is unreachable. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal, layers } = cli
@@ -29,7 +26,6 @@ export const main: Main = (cli) =>
     return isFine ? (0 as const) : (3 as const)
   })
 
-/** Descriptions of the reasons for not probing an API. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["throttled", "it is throttling the scheduler"],
   ["passive", "it recently throttled the scheduler, so only syncs check it"],
@@ -46,9 +42,9 @@ const ProbedJson = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
   method: Schema.Literal("HEAD", "GET", "OPTIONS"),
-  /** The URL without its query, which may contain a key. */
+  /** Without the query, which may contain a key. */
   url: Schema.String,
-  /** The result; null in a dry run. */
+  /** Null in a dry run. */
   result: Schema.NullOr(Schema.Literal("reachable", "unreachable", "throttled")),
   http_status: Schema.NullOr(Schema.Int),
   code: Schema.NullOr(Schema.String),
@@ -58,12 +54,11 @@ const ProbedJson = Schema.Struct({
   health: Schema.NullOr(ApiHealth)
 })
 
-/** The result of a round of probes. */
 export const json = Schema.Struct({
   dry_run: Schema.Boolean,
   now: Instant,
   probed: Schema.Array(ProbedJson),
-  /** APIs that are not probed now, with the reason; `until` is when the next probe is allowed, if that is known. */
+  /** APIs that are not probed now. `until` is when the next probe is allowed, if known. */
   waiting: Schema.Array(
     Schema.Struct({
       provider: Schema.String,

@@ -5,11 +5,10 @@ export const probeCommand: Command = {
   name: "probe",
   summary: "Check the health of the accounting APIs once, without credentials",
   details:
-    "Sends one small request to each API, regardless of the number of tenants. The database does not\n" +
-    "allow a probe within 15 minutes of the last one, while a sync that uses the API is running, or while\n" +
-    "the API is throttling the scheduler. serve and run also probe an API after 15 minutes without a\n" +
-    "sync (SYNC_SCHEDULER_PROBES). Exit code 3 means that an API is throttling the scheduler or cannot\n" +
-    "be reached.",
+    "Sends one small request to each API, regardless of the number of tenants. An API is not probed\n" +
+    "within 15 minutes of the last probe, while one of its syncs is running, or while it throttles the\n" +
+    "scheduler. serve and run also probe an API after 15 minutes without a sync\n" +
+    "(SYNC_SCHEDULER_PROBES). Exit code 3 means that an API is unreachable or throttles the scheduler.",
   positionals: [],
   flags: [
     { name: "dry-run", short: "n", summary: "Show what would be probed; send and write nothing" },

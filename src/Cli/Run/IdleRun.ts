@@ -9,8 +9,7 @@ import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /**
- * `run`, optimised for ticks that find nothing due: opens the tick, and loads the engine only if the tick is not idle. Most
- * processes that a timer starts end here, after one database call (ADR 26).
+ * `run`, without loading the engine for an idle tick. Most ticks that a timer starts end here, after one database call (ADR 26).
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
@@ -28,7 +27,6 @@ export const main: Main = (cli) =>
     )
   })
 
-/** Opens the tick over a connection. Ends an idle tick, and continues any other tick with the engine. */
 const openRun = (
   cli: Cli,
   setup: TickSetup,
@@ -64,7 +62,7 @@ const openRun = (
       : Effect.ensuring(running, Fiber.interruptFork(pings.started))
   })
 
-/** Sends the tick's start ping if a dead man's switch is configured. `end` sends the result ping. */
+/** Sends the start ping, if a dead man's switch is configured. `end` sends the result ping. */
 const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
   Effect.gen(function* () {
     if (settings.pingUrl === null) return null
@@ -78,7 +76,7 @@ const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
     }
   })
 
-/** Whether an idle tick can end without the engine: the tick is not a dry run, exports no metrics and prints no TSV. */
+/** Whether an idle tick can end without the engine. */
 const mayEndEarly = ({ arguments: given, terminal }: Cli, { project }: TickSetup): boolean => {
   return (
     !given.has("dry-run") &&
@@ -88,7 +86,6 @@ const mayEndEarly = ({ arguments: given, terminal }: Cli, { project }: TickSetup
   )
 }
 
-/** Runs a round of probes after the tick. */
 export const probe = ({ layers }: Cli) =>
   Effect.flatMap(
     Effect.promise(() =>
@@ -97,7 +94,7 @@ export const probe = ({ layers }: Cli) =>
     ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
   )
 
-/** Prints the summary of an idle tick as ./TickOutput.ts does, but without loading the modules that format runs. */
+/** Prints the same as ./TickOutput.ts, without loading the modules that format runs. */
 const printIdle = (summary: Summary, terminal: Terminal): Effect.Effect<void> => {
   if (terminal.format === "text") {
     return terminal.print(`${terminal.style.green("✓")} Nothing is due.`)

@@ -12,13 +12,13 @@ import { Effect } from "effect"
 import { accumulate, type Previous, parse } from "../../Metrics/MetricsFileMerge.ts"
 import { read, render } from "../../Metrics/PrometheusText.ts"
 
-/** The maximum size of the file. A larger file belongs to another program or has unbounded label values, and is replaced. */
+/** The maximum size of the file. A larger file is replaced: it belongs to another program or has unbounded labels. */
 const MAX_BYTES = 1_048_576
 
 /**
- * Adds this process's counters to a file for node_exporter's textfile collector. *Guarantees*: never fails; logs a warning if
- * the file cannot be written. Readers see either the complete old file or the complete new one. Every user can read the file
- * (0644), because the collector runs as another user.
+ * Adds the counters of this process to a file for node_exporter's textfile collector. *Guarantees*: never fails, but logs a
+ * warning if the file cannot be written. Readers see the complete old or the complete new file. The mode is 0644, because the
+ * collector runs as another user.
  */
 export const writeMetricsFile = (path: string): Effect.Effect<void> =>
   Effect.try({

@@ -5,9 +5,9 @@ export const runCommand: Command = {
   name: "run",
   summary: "Run one tick: trigger every due sync, record the outcomes, exit",
   details:
-    "Claims every due slot, invokes its function, and records the outcome. Any number of engines may run\n" +
-    "at the same time; the database decides which engine runs which slot. Exit code 3 means that a run\n" +
-    "did not complete; the summary shows which run and why.",
+    "Claims every due slot, invokes its function, and records the outcome. Any number of engines can run\n" +
+    "at the same time. The database decides which engine runs a slot. Exit code 3 means that a run did\n" +
+    "not complete. The summary shows which run, and why.",
   positionals: [],
   flags: [
     { name: "dry-run", short: "n", summary: "Show what is due; write and invoke nothing" },

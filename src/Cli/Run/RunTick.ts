@@ -19,7 +19,7 @@ import { probe } from "./IdleRun.ts"
 import { namesFor, orgNames, printSummary, watch } from "./TickOutput.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
-/** `run`: runs one tick for the configured project; with `--dry-run`, shows what the tick would do. */
+/** `run`: runs one tick. With `--dry-run`, shows what the tick would do. */
 export const main: Main = (cli) => Effect.flatMap(readSetup(cli), (setup) => runTick(cli, setup))
 
 /** A tick that ./IdleRun.ts opened and that is not idle. */
@@ -27,7 +27,7 @@ export interface OpenedRun extends Pick<TickOptions, "tickId" | "firstAttempt" |
   readonly connection: Layer.Layer<ConnectionServices>
 }
 
-/** Runs the tick with the engine, or shows what the tick would do. Continues with `opened` if the tick is already open. */
+/** Runs or shows the tick. Continues with `opened` if the tick is already open. */
 export const runTick = (
   cli: Cli,
   { isWhole, options, project }: TickSetup,
@@ -67,14 +67,14 @@ export const runTick = (
             Effect.ensuring(writeMetricsFile(file))
           )
         )
-    // Finding the machine's zone takes 7 ms, and is necessary only for a report that shows times.
+    // Determining the machine's zone takes 7 ms.
     const isListed = summary.runs.length + summary.skips.length > 0 && !isJson(terminal)
     const zone = isListed ? yield* zoneFlag(given) : "UTC"
     yield* printSummary(summary, { zone, names }, terminal)
     return exitOf(summary.errors, summary)
   })
 
-// This code is loaded only when needed, because most ticks find nothing due and spend most of their time on start-up.
+// Loaded only when needed, because most ticks find nothing due.
 
 const loadMetrics = async () => ({
   ...(await import("../../Operator/StatusGauges.ts")),
@@ -99,7 +99,6 @@ const PlanJson = Schema.Struct({
 })
 const encodePlan = Schema.encodeSync(PlanJson)
 
-/** The summary of a tick; with `--dry-run`, the plan. */
 export const json = Schema.Union(Summary, PlanJson)
 
 const printPlan = (plan: DryRun, context: ReportContext, terminal: Terminal): Effect.Effect<void> =>
@@ -123,9 +122,7 @@ const reasons: Record<DryRun["due"][number]["trigger"], string> = {
   backfill: "backfill"
 }
 
-/**
- * Formats the plan. Integration ids are shown in full, so that they can be copied; an id that does not fit wraps below its row.
- */
+/** Integration ids are shown in full, so that they can be copied. */
 const planLines = (
   { due, errors, now }: DryRun,
   { names, zone }: ReportContext,

@@ -5,7 +5,7 @@ import type { Supabase } from "../../Services/Supabase.ts"
 import { errorLines, type ReportContext, reportLines, reportTsv } from "../Report.ts"
 import { isJson, type Terminal } from "../Terminal.ts"
 
-/** Shows the progress of a tick: on a terminal, one line that is updated in place; with `-o jsonl`, one line per event. */
+/** Shows the progress of a tick: one updated line on a terminal, or one line per event with `-o jsonl`. */
 export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<void>) => {
   const counts = { completed: 0, failed: 0, other: 0 }
   return (event) => {
@@ -26,19 +26,16 @@ export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<
   }
 }
 
-/**
- * The maximum number of integrations whose names are read. If a tick has more integrations, the table shows organisation ids
- * instead of names.
- */
+/** The maximum number of integrations to name. The table of a larger tick shows organisation ids. */
 const MOST_NAMED = 100
 
-/** Reads the names of the integrations' organisations. Never fails, because names are optional. */
+/** Returns the names of the integrations' organisations. Never fails, because names are optional. */
 export const orgNames = (
   integrationIds: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyMap<string, string>, never, Supabase> => {
   const ids = [...new Set(integrationIds)]
   if (ids.length === 0 || ids.length > MOST_NAMED) return Effect.succeed(new Map())
-  // This code is loaded only when needed, because most ticks find nothing due and spend most of their time on start-up.
+  // Loaded only when needed, because most ticks find nothing due.
   return Effect.promise(() => import("../../Operator/Overview.ts")).pipe(
     Effect.flatMap(({ readOverview }) => readOverview({ integrationIds: ids, driftAlertMs: 0 })),
     Effect.map(
@@ -53,7 +50,7 @@ export const orgNames = (
   )
 }
 
-/** Returns the names for a tick's report, or no names if the output is JSON. */
+/** Returns no names if the output is JSON. */
 export const namesFor = ({ runs, skips }: Summary, { format }: Terminal) =>
   orgNames(
     format === "text" || format === "tsv"
@@ -61,7 +58,7 @@ export const namesFor = ({ runs, skips }: Summary, { format }: Terminal) =>
       : []
   )
 
-/** Prints a tick's result in the requested format. Errors that stopped part of the tick also go to stderr. */
+/** Prints the result of a tick. Errors also go to stderr. */
 export const printSummary = (
   summary: Summary,
   context: ReportContext,

@@ -6,7 +6,6 @@ import type { Cli } from "../Command.ts"
 import { type CommandError, configError, usageError } from "../Failure.ts"
 import { integerFlag, uuidFlags } from "../Values.ts"
 
-/** A tick's options and settings. */
 export interface TickSetup {
   readonly project: Project
   readonly options: { readonly limit: number | undefined; readonly scope: Scope }
@@ -14,7 +13,6 @@ export interface TickSetup {
   readonly isWhole: boolean
 }
 
-/** Reads a tick's flags and settings, and logs any warnings about them. */
 export const readSetup = ({
   arguments: given,
   sources
@@ -26,11 +24,14 @@ export const readSetup = ({
     const ids = yield* uuidFlags(given, "integration")
     if (ids.length > 100) {
       return yield* Effect.fail(
-        usageError("--integration is given more than 100 times", "Use --org, or leave it out.")
+        usageError(
+          "--integration is given more than 100 times",
+          "Use --org instead, or omit --integration."
+        )
       )
     }
     if (given.value("tz") !== undefined) {
-      // Zones are computed only for a report that shows times.
+      // Loaded only when needed, because most ticks show no times.
       const { zoneFlag } = yield* Effect.promise(() => import("../TimeArgument.ts"))
       yield* zoneFlag(given)
     }

@@ -52,7 +52,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns the statuses that the flags select, or undefined for all. */
+/** Returns undefined for all statuses. */
 export const statusesOf = ({
   arguments: given
 }: Pick<Cli, "arguments">): Effect.Effect<ReadonlyArray<RunStatus> | undefined, CommandError> => {
@@ -63,7 +63,7 @@ export const statusesOf = ({
     if (!isStatus(text)) {
       return Effect.fail(
         usageError(
-          `--status is "${text}": it is not a run status`,
+          `--status is "${text}": this is not a run status`,
           `Use one of ${Object.keys(RUN_APPEARANCE).join(", ")}.`
         )
       )
@@ -98,7 +98,6 @@ const print = (page: RunsPage, zone: string, { arguments: given, terminal }: Cli
     yield* terminal.print([...lines, ...more].join("\n"))
   })
 
-/** Returns the columns of a list of runs. */
 export const runFields = (
   runs: ReadonlyArray<ListedRun>,
   clock: ListClock
@@ -159,8 +158,8 @@ export const runFields = (
 }
 
 /**
- * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of
- * a completed run outside the schedule. Returns an empty string if there is no remark.
+ * Returns the reason for a failure or a skip, or the trigger of a completed run outside the schedule. Otherwise returns an empty
+ * string.
  */
 export const whyOf = (
   run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">

@@ -125,7 +125,6 @@ const eventFields = (clock: ListClock): ReadonlyArray<Field<RunEvent>> => [
   { title: "NOTE", show: (event) => ({ text: noteOf(event) }), plain: noteOf }
 ]
 
-/** Formats an event's reason and recorded details. */
 const noteOf = ({ detail, reason }: RunEvent): string => {
   const facts =
     typeof detail === "object" && detail !== null

@@ -11,13 +11,11 @@ import { runFields } from "./RunsList.ts"
 
 const DEFAULT_INTERVAL_MS = 2_000
 const LEAST_INTERVAL_MS = 250
-/** Changes are detected only in the newest NOTICED runs, and only if their slots are at most this old. */
+/** Changes are detected only in the newest NOTICED runs, if their slots are at most this old. */
 const WINDOW_MS = 2 * 3_600_000
 const NOTICED = 500
 
-/**
- * `runs tail`: prints a line for every run that starts or changes, until interrupted. Waits while the database is unavailable.
- */
+/** `runs tail`: prints a line for every run that starts or changes. Waits while the database is unavailable. */
 export const main: Main = (cli) =>
   withDatabase(cli, () =>
     Effect.gen(function* () {
@@ -49,7 +47,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Identifies a run's progress: a line is printed whenever this text changes. */
+/** A line is printed whenever this string changes. */
 const stampOf = ({ attempt, released_at, status }: ListedRun): string =>
   `${status} ${attempt} ${released_at ?? ""}`
 
@@ -62,7 +60,7 @@ const show = (page: RunsPage, clock: ListClock, terminal: Terminal): Effect.Effe
       return
     }
     const fields = runFields(page.runs, clock)
-    // The title line is omitted, because it would repeat with every change.
+    // The title line would repeat with every change.
     const body = (
       terminal.format === "tsv" ? tsv(fields, page.runs) : listing(fields, page.runs, terminal)
     ).slice(1)

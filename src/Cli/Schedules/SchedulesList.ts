@@ -52,12 +52,11 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns the sort key: integrations without a next slot come last. */
+/** Integrations without a next slot come last. */
 const nextOf = ({ enabled, next_run_at }: IntegrationState): number =>
   enabled ? (next_run_at ?? Number.MAX_VALUE) : Number.MAX_VALUE
 
 const decodeState = Schema.decodeUnknown(StateName)
-/** The part of an overview that describes integrations. */
 export const json = Overview.pick("now", "total", "integrations", "unreadable", "truncated")
 const encode = Schema.encodeSync(json)
 

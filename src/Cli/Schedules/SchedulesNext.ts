@@ -7,7 +7,7 @@ import { scheduleError } from "../Failure.ts"
 import { type Field, listing, tsv } from "../Listing.ts"
 import { instantFlag, integerFlag } from "../Values.ts"
 
-/** `schedules next`: shows the next slots of an expression. The JSON is an array of ISO 8601 UTC instants. */
+/** `schedules next`: shows the next slots of an expression. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const timezone = given.value("tz") ?? "UTC"
@@ -49,10 +49,9 @@ const fieldsOf = (timezone: string, now: number): ReadonlyArray<Field<number>> =
   }
 ]
 
-/** The slots, in order. */
 export const json = Schema.Array(Instant)
 
-/** Returns the first `count` slots after an instant; fewer when the schedule ends. */
+/** Returns the first `count` slots after an instant, or fewer if the schedule ends. */
 export const nextSlots = (
   schedule: Schedule.Schedule,
   after: number,

@@ -103,9 +103,7 @@ const lines = (one: IntegrationState, now: number, terminal: Terminal): Readonly
   ]
 }
 
-/**
- * Describes the provider's health: its probe result or throttling if known, otherwise when a sync last completed.
- */
+/** Describes a probe result or throttling, if known. Otherwise, describes when a sync last completed. */
 const providerText = (health: ProviderHealth, now: number): string => {
   const ago = (at: number | null) => (at === null ? "" : ` ${Duration.rough(now - at)} ago`)
   const { host, message, probed_at, provider, status, synced_at } = health
@@ -118,7 +116,7 @@ const providerText = (health: ProviderHealth, now: number): string => {
   return `${provider} at ${host}: ${said}${message == null ? "" : `, ${message}`}`
 }
 
-/** Returns the next slots: the database's `next_run_at`, and the schedule's slots after it. */
+/** Returns the database's `next_run_at`, and the slots of the schedule after it. */
 const nextOf = (
   { next_run_at, schedule, timezone }: IntegrationState,
   now: number

@@ -6,7 +6,6 @@ import type { Main } from "../Command.ts"
 import { scheduleError } from "../Failure.ts"
 import { nextSlots } from "./SchedulesNext.ts"
 
-/** An invalid schedule with the reason, or a valid one with its next slots and the effect of clock changes. */
 export const json = Schema.Union(
   Schema.Struct({
     valid: Schema.Literal(true),

@@ -1,12 +1,12 @@
 const OTHERS = "public, anon, authenticated"
 
-/** Splits the schema dump into objects: each view, each function, and each table with everything that belongs to it. */
+/** Splits the dump into views, functions, and tables. A table includes its indexes, triggers and grants. */
 export const blocksOf = (dump: string): ReadonlyArray<string> =>
   dump.split(/\n\n(?=create |CREATE OR REPLACE FUNCTION |-- sequence )/)
 
 const HEAD = /^(?:create (?:table|view|type)|CREATE OR REPLACE FUNCTION) (?:public\.)?([\w.]+)/
 
-/** Returns the names that `--only` accepts: tables, views, functions, indexes, triggers. */
+/** Returns the names of tables, views, functions, indexes and triggers. */
 export const namesIn = (dump: string): ReadonlyArray<string> => [
   ...blocksOf(dump).flatMap((block) => HEAD.exec(block)?.[1] ?? []),
   ...[...dump.matchAll(/^CREATE (?:UNIQUE )?(?:INDEX|TRIGGER) (\w+)/gm)].flatMap(
@@ -15,9 +15,8 @@ export const namesIn = (dump: string): ReadonlyArray<string> => [
 ]
 
 /**
- * Returns the statements that recreate one object of the schema. `name` is the name of a function, table or index, or the
- * `table.name` of a column or trigger. The statements revoke grants to other roles first. Returns undefined for an unknown
- * name.
+ * Returns the statements that recreate a function, table, view or index, or the column or trigger `table.name`. The statements
+ * first revoke the grants of other roles. Returns undefined for an unknown name.
  */
 export const definitionOf = (dump: string, name: string): string | undefined => {
   const plain = name.replace(/^public\./, "").replace(/\(.*$/, "")
@@ -37,7 +36,7 @@ export const definitionOf = (dump: string, name: string): string | undefined => 
 
 const escaped = (text: string): string => text.replace(/[^\w]/g, "\\$&")
 
-/** Adds the revocations: the dump shows existing grants, but a new object also receives the project's default grants. */
+/** Adds revocations, because a new object receives the project's default grants. */
 const closed = (block: string): string => {
   const grants = block.search(/^grant /m)
   const [, kind, name] =

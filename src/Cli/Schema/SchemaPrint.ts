@@ -5,7 +5,7 @@ import type { Main } from "../Command.ts"
 import { usageError } from "../Failure.ts"
 import { definitionOf, namesIn } from "./SchemaDefinition.ts"
 
-/** The migrations, in order. With `--only`, the selected objects, which have no version. */
+/** With `--only`, the objects have no version. */
 export const json = Schema.Array(
   Schema.Struct({
     version: Schema.optionalWith(Schema.String, { exact: true }),
@@ -14,10 +14,7 @@ export const json = Schema.Array(
   })
 )
 
-/**
- * `schema print`: prints the migrations in order, each in a transaction, so that the output can be piped into psql. Options
- * select the migrations after a version, or the current definition of individual objects.
- */
+/** `schema print`: prints the migrations in order, each in a transaction, for psql. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const only = given.values("only")
@@ -60,5 +57,5 @@ const unknownObject = (name: string) => {
 const unknownVersion = (version: string) =>
   usageError(
     `there is no migration ${version}`,
-    `Use a version that this binary has, such as ${migrations[0]?.version ?? ""}; doctor shows the database's version.`
+    `Use a version that this binary has, such as ${migrations[0]?.version ?? ""}. To see the version of the database: sync-scheduler doctor`
   )

@@ -5,8 +5,8 @@ const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 
 /**
- * `ready`: calls `serve`'s /readyz endpoint and prints the response on one line. Always exits with 0 or 1. A health check calls
- * `ready` every few seconds, so this file loads no other code.
+ * `ready`: calls the /readyz endpoint of `serve`, and prints the response on one line. Always exits with 0 or 1. Loads no other
+ * code, because a health check calls `ready` every few seconds.
  */
 export const light: FastCommand = async (given) => {
   const seconds = Number(given.value("timeout") ?? TIMEOUT_S)
@@ -22,17 +22,19 @@ export const light: FastCommand = async (given) => {
     const signal = AbortSignal.timeout(seconds * 1000)
     const response = await fetch(url, { signal, redirect: "manual" })
     const text = (await response.text()).slice(0, 500).trim().split("\n")[0] ?? ""
-    return say(response.ok ? text : `${url.href} answers ${response.status}: ${text}`, response.ok)
+    return say(
+      response.ok ? text : `${url.href} responds with ${response.status}: ${text}`,
+      response.ok
+    )
   } catch (error) {
     const isLate = error instanceof Error && error.name === "TimeoutError"
     const why = isLate
-      ? `does not answer within ${seconds} s`
-      : "does not answer: is serve running?"
+      ? `does not respond within ${seconds} s`
+      : "does not respond; check that serve is running"
     return say(`${url.href} ${why}`, false)
   }
 }
 
-/** Replaces a wildcard address with this machine's loopback address. */
 const reachable = (listen: string | undefined): string =>
   (listen?.trim() || LISTEN).replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:")
 

@@ -15,8 +15,8 @@ import { demoProject } from "./ServeDemo.ts"
 const encodeSummary = Schema.encodeSync(Summary)
 
 /**
- * `serve`: ticks once per interval and answers HTTP requests until a signal stops the process. Exits with 3 when runs in
- * progress did not end in time.
+ * `serve`: ticks once per interval and answers HTTP requests until a signal. Exits with 3 if runs in progress did not end in
+ * time.
  */
 export const main: Main = (cli) =>
   Effect.scoped(
@@ -44,14 +44,13 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns the project to serve: the configured project, or a demo that needs no configuration. */
 const projectOf = ({ arguments: given, sources, layers }: Cli) =>
   Effect.gen(function* () {
     const demo = given.value("demo")
     const isPatient = sources().environment[table.interval.key] !== undefined
     const flags = {
       [table.listen.key]: given.value("listen"),
-      // A demo ticks often, so that a person's actions take effect within seconds.
+      // A demo ticks often, so that actions take effect within seconds.
       [table.interval.key]:
         given.value("interval") ?? (demo === undefined || isPatient ? undefined : DEMO_INTERVAL),
       [table.concurrency.key]: given.value("concurrency"),
@@ -87,7 +86,7 @@ const accessOf = (given: Settings): Effect.Effect<Access, CommandError> =>
     }
     if (access.allowActions && access.sessions === null) {
       yield* Effect.logWarning(
-        `Actions are allowed, but cannot be used because ${table.adminToken.key} is not set.`
+        `Actions are allowed, but no operator can use them: ${table.adminToken.key} is not set.`
       )
     }
     return access

@@ -5,11 +5,11 @@ export const serveCommand: Command = {
   name: "serve",
   summary: "Tick at intervals, and serve the status page, API and metrics",
   details:
-    "Ticks immediately and then once per interval, one tick at a time. Warms up functions 30 s\n" +
-    "before their slots. Any number of replicas may run side by side. On SIGTERM, serve starts no new\n" +
-    "runs, records the runs in flight, and exits with 0, or with 3 if SYNC_SCHEDULER_DRAIN was too short.\n" +
-    "A second SIGTERM or Ctrl-C ends serve immediately. SIGHUP acts like the first SIGTERM, unless it was\n" +
-    "ignored when serve started (nohup).",
+    "Ticks immediately and then once per interval, one tick at a time. Warms up functions 30 s before\n" +
+    "their slots. Any number of replicas can run at the same time. On SIGTERM, serve starts no new runs,\n" +
+    "records the runs in flight, and exits with 0. The exit code is 3 if SYNC_SCHEDULER_DRAIN was too\n" +
+    "short. A second SIGTERM or Ctrl-C ends serve immediately. SIGHUP acts like the first SIGTERM, except\n" +
+    "under nohup.",
   positionals: [],
   flags: [
     {
@@ -25,7 +25,7 @@ export const serveCommand: Command = {
     },
     {
       name: "allow-actions",
-      summary: "Let holders of SYNC_SCHEDULER_ADMIN_TOKEN perform actions through serve"
+      summary: "Allow holders of SYNC_SCHEDULER_ADMIN_TOKEN to perform actions through serve"
     },
     {
       name: "demo",
@@ -45,7 +45,7 @@ export const serveCommand: Command = {
 export const readyCommand: Command = {
   name: "ready",
   summary: "Check whether serve is ready on this machine; for container health checks",
-  details: "Calls /readyz of serve. Exits with 0 when serve is ready, and with 1 when it is not.",
+  details: "Calls /readyz of serve. Exits with 0 if serve is ready, otherwise with 1.",
   positionals: [],
   flags: [
     {

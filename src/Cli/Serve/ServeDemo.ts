@@ -10,9 +10,8 @@ import { BACKDATE_HISTORY, INSERT_INTEGRATIONS, INSERT_RUNS, storyAt } from "../
 import type { CommandError } from "../Failure.ts"
 
 /**
- * Creates a project that needs no configuration, for `serve --demo`: an embedded database in a directory, and a function on this
- * machine. A new database is filled with made-up organisations and their runs from the last few weeks. Commands with `--demo` use
- * this database while `serve --demo` runs.
+ * Creates a project that needs no configuration: an embedded database and a local function. A new database is filled with made-up
+ * organisations and their runs of the last few weeks.
  */
 export const demoProject = (
   given: string,
@@ -44,7 +43,7 @@ export const demoProject = (
     return Layer.provideMerge(world, demo)
   })
 
-/** The hint on how to query the demo. `--demo <directory>` is added when the line is shown. */
+/** `--demo <directory>` is added when the line is shown. */
 const HINT = "Try this in another terminal: sync-scheduler explain initech"
 
 const fill = (directory: string | undefined) =>

@@ -1,4 +1,3 @@
-/** The result of a patch: the new text, the unchanged text, or the reason why the file has to be edited by hand. */
 export type Patched =
   | { readonly _tag: "Patched"; readonly text: string }
   | { readonly _tag: "ByHand"; readonly why: string }
@@ -10,15 +9,12 @@ const isTable = (value: unknown): value is Table =>
 
 const tableOf = (value: unknown): Table => (isTable(value) ? value : {})
 
-/** Returns the section that a function needs in supabase/config.toml. */
 export const sectionOf = (name: string): string => `[functions.${name}]\nverify_jwt = false\n`
 
 /**
- * Adds `verify_jwt = false` for these functions to supabase/config.toml: the functions authenticate their callers themselves, and
- * the platform's own check rejects secret keys (sb_secret_...). Comments, order and everything else are preserved. A new section
- * is appended, as with `supabase functions new`; an existing section is changed in place.
- *
- * *Guarantees*: the new text parses to the same values as the old text, plus this setting.
+ * Adds `verify_jwt = false` for these functions, because the check of the platform rejects secret keys (sb_secret_...). The
+ * functions authenticate their callers themselves. Changes an existing section in place, and appends a missing section.
+ * *Guarantees*: everything else is preserved, including comments and order.
  */
 export const patchConfig = async (
   text: string,
@@ -58,7 +54,7 @@ export const patchConfig = async (
   return { _tag: "Patched", text: patched }
 }
 
-/** Appends a section, with the file's own line endings. */
+/** Keeps the file's line endings. */
 const append = (text: string, name: string): string => {
   const isReturned = text.includes("\r\n")
   const end = text === "" || text.endsWith("\n") ? "" : "\n"
@@ -66,10 +62,7 @@ const append = (text: string, name: string): string => {
   return text + (isReturned ? section.replaceAll("\n", "\r\n") : section)
 }
 
-/**
- * Inserts the setting as the first line of the existing section. At the end of the section, the setting could follow comments
- * that belong to the next section.
- */
+/** Inserts the setting at the start of the section, because comments at the end can belong to the next section. */
 const insert = (text: string, name: string): string =>
   text.replace(
     new RegExp(`^[ \\t]*\\[ *functions *\\. *(["']?)${name}\\1 *\\].*(\r?\n|$)`, "m"),
@@ -77,7 +70,7 @@ const insert = (text: string, name: string): string =>
       end === "" ? `${header}\nverify_jwt = false` : `${header}verify_jwt = false${end}`
   )
 
-/** Whether `supabase db reset` reads supabase/seed.sql, which is the default. */
+/** Whether `supabase db reset` reads supabase/seed.sql. */
 export const readsSeed = async (text: string): Promise<boolean> => {
   const { parse } = await import("@decimalturn/toml-patch")
   const seed = tableOf(tableOf(tableOf(parse(text)).db).seed)

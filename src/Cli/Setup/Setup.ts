@@ -17,7 +17,6 @@ import { findTarget, type Target } from "./SetupTarget.ts"
 import { ONCE, tasksFor } from "./SetupTasks.ts"
 import { findSupabaseCli } from "./SupabaseCli.ts"
 
-/** The result of `setup`; with `--dry-run`, the plan. */
 export const json = Schema.Struct({
   directory: Schema.String,
   dry_run: Schema.Boolean,
@@ -29,7 +28,7 @@ export const json = Schema.Struct({
 })
 type Report = typeof json.Type
 
-/** `setup`: sets up a project, including its first scheduled run. Exits with 3 if a step remains to be done by hand. */
+/** `setup`: sets up a project, including its first scheduled run. Exits with 3 if a step remains to be done. */
 export const main: Main = (cli) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -85,7 +84,6 @@ export const main: Main = (cli) =>
       const steps = yield* perform(tasks, terminal)
       const isOpen = steps.some(({ status }) => status === "failed" || status === "by_hand")
       const again = commandFor(given, choice, target)
-      // When no target is known, the remaining step is to choose one.
       const isUndecided = target._tag === "None" && supabase !== null && !given.has("offline")
       const repeat = isUndecided ? [] : [again]
       const next = isOpen ? repeat : nextSteps(again, choice, target)
@@ -104,7 +102,7 @@ const nameOf = (target: Target): string => {
   return target._tag === "Linked" ? `the hosted project ${target.ref}` : "no project is running yet"
 }
 
-/** Returns the command that repeats this setup, with the choices made at its prompts. */
+/** Returns the command that repeats this setup, with the answers to its questions as flags. */
 const commandFor = (given: Arguments, { edge, syncFunction }: Choice, target: Target): string => {
   const decided = ["local", "linked", "project-ref", "function", "engine"]
   const where = {
@@ -147,7 +145,6 @@ const print = (report: Report, { terminal }: Cli): Effect.Effect<void> => {
   )
 }
 
-/** Continues as `serve`, with this project's settings. */
 const serveHere = (
   cli: Cli,
   environment: Readonly<Record<string, string | undefined>>

@@ -5,11 +5,10 @@ export const setupCommand: Command = {
   name: "setup",
   summary: "Set up a local or hosted project, including its first scheduled run",
   details:
-    "Finds the project (the local stack of supabase start, or the linked project), shows the plan,\n" +
-    "and asks at most three questions. Then writes the migrations, the functions and config.toml, runs\n" +
-    "db push, sets up the function and an example integration, and waits for its first run. Running\n" +
-    "setup again changes nothing. If a step cannot be done, setup prints the command to run by hand and\n" +
-    "exits with code 3.",
+    "Finds the local stack or the linked project, shows the plan, and asks at most three questions.\n" +
+    "Writes the migrations, the functions and config.toml. Runs db push. Sets up the function and an\n" +
+    "example integration, and waits for its first run. Running setup again changes nothing. If a step\n" +
+    "fails, setup prints the command to run by hand and exits with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
   flags: [
     { name: "local", summary: "Use the local stack, and start it if it is not running" },

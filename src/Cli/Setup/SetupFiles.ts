@@ -7,7 +7,7 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** The task that writes the chosen files. `written` receives the result for each file. */
+/** `written` receives the result for each file. */
 export const filesTask = (
   directory: string,
   choice: Choice,
@@ -30,7 +30,7 @@ export const filesTask = (
 })
 
 const differs = ({ path, why }: PlannedFile): Obstacle => ({
-  why: `${path} was not changed: ${why}. Files that belong with it were not written. Compare, and adopt the changes that you want:`,
+  why: `${path} was not changed: ${why}. Files that belong with it were not written. Compare the files, and adopt the changes that you want:`,
   command: "sync-scheduler init new && diff -ru supabase new/supabase"
 })
 
@@ -44,7 +44,7 @@ const resultOf = (
   const changed = count("changed")
   if (config !== null && !config.isMissing) {
     return Effect.fail({
-      why: `${created} created. supabase/config.toml was not changed: ${config.why}. Add to it:`,
+      why: `${created} created. supabase/config.toml was not changed: ${config.why}. Add this text to the file:`,
       command: config.text.trimEnd()
     })
   }
@@ -55,7 +55,7 @@ const resultOf = (
   )
 }
 
-/** Formats the planned files as a diff: lists new files by name, and shows changed files line by line. */
+/** Formats the planned files as a diff: the names of new files, and the changed lines of other files. */
 export const fileLines = (
   { config, files }: ProjectPlan,
   { style }: Pick<Terminal, "style">
@@ -87,10 +87,7 @@ export const fileLines = (
   return lines.length + byHand.length === 0 ? ["  no file changes"] : [...lines, ...byHand]
 }
 
-/**
- * The maximum number of new files to list individually per folder. If a folder has more new files, only their number is shown, on
- * one line.
- */
+/** The maximum number of new files to list per folder. For a folder with more, only the number is shown. */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")
 

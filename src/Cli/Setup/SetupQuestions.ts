@@ -5,10 +5,10 @@ import { type Choice, EDGE, EXAMPLE, ownFunctions } from "../Init/InitPlan.ts"
 import type { Terminal } from "../Terminal.ts"
 import { answeredTarget, type Target } from "./SetupTarget.ts"
 
-/** Whether an answer means yes. Enter means yes; the end of the input means no. */
+/** Enter means yes. The end of the input means no. */
 const isYes = (answer: string | null): boolean => answer !== null && /^(y|yes|)$/i.test(answer)
 
-/** Asks for one of several choices; Enter selects the first choice. */
+/** Returns the index of the chosen option. Enter chooses the first. */
 const pick = (
   ask: NonNullable<Terminal["ask"]>,
   question: string,
@@ -21,11 +21,11 @@ const pick = (
   )
 }
 
-/** Returns the prompt; null without a terminal, with `--yes` or with `--dry-run`. */
+/** Null without a terminal, with `--yes` or with `--dry-run`. */
 const askOf = ({ arguments: given, terminal }: Cli): Terminal["ask"] =>
   given.has("yes") || given.has("dry-run") ? null : terminal.ask
 
-/** If no project is known, asks which project to use. One question covers local and hosted projects. */
+/** If no project is known, asks which project to use. */
 export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> => {
   const ask = cli.arguments.has("offline") ? null : askOf(cli)
   if (target._tag !== "None" || ask === null) return Effect.succeed(target)
@@ -40,10 +40,7 @@ export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> 
   )
 }
 
-/**
- * Asks for choices that the flags left open, with at most two questions. Without a terminal, or with `--yes`, the defaults apply.
- * `isBrief`: an earlier question was asked, so the question about the engine is omitted.
- */
+/** Asks at most two questions, for choices that the flags left open. `isBrief` omits the question about the engine. */
 export const completeChoice = (
   directory: string,
   choice: Choice,
@@ -75,7 +72,7 @@ export const completeChoice = (
     return { syncFunction: functions[index] ?? choice.syncFunction, edge: isEdge }
   })
 
-/** Asks for confirmation of the plan that was shown. *Fails* without a terminal. */
+/** *Fails with* a usage error without a terminal. */
 export const confirm = ({
   arguments: given,
   terminal
@@ -85,7 +82,7 @@ export const confirm = ({
     ? Effect.fail(
         usageError(
           "setup needs confirmation, but this is not a terminal",
-          "Add --yes, or --dry-run to see what it would do."
+          "Add --yes. To see the plan first, use --dry-run."
         )
       )
     : Effect.map(terminal.ask("Do this? [Y/n] "), isYes)

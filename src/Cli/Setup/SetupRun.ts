@@ -8,12 +8,12 @@ import type { Cli } from "../Command.ts"
 import { EXAMPLE_ID } from "../Init/ExampleRow.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** Returns the sources of settings, with the new project's `environment` in place of the process's environment. */
+/** Returns the sources of settings, with `environment` instead of the environment of the process. */
 export const sourcesOf =
   ({ sources }: Cli, environment: Sources["environment"]) =>
   (flags?: Sources["flags"]): Sources => ({ ...sources(flags), environment })
 
-/** The task that runs one tick for the example only, without starting runs of other integrations. */
+/** Ticks for the example only, and starts no runs of other integrations. */
 export const runTask = (
   cli: Cli,
   environment: Effect.Effect<Sources["environment"], Obstacle>,
@@ -46,7 +46,7 @@ export const runTask = (
 
 const unchanged = (detail: string): Done => ({ status: "unchanged", detail })
 
-/** The maximum time, in seconds, to wait for the Data API to load the objects that the migrations created. */
+/** The maximum time, in seconds, until the Data API has loaded the objects of the migrations. */
 const CACHE_SECONDS = 15
 
 const isTooEarly = ({ errors }: Summary): boolean =>

@@ -2,10 +2,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/**
- * The result of a step. `by_hand`: setup cannot perform the step, or did not attempt it. `failed`: setup attempted the
- * step without success. `command` is what the user can run to do the step manually.
- */
+/** The result of a step. `by_hand`: setup did not attempt the step. `command` performs the step by hand. */
 export const StepReport = Schema.Struct({
   step: Schema.String,
   status: Schema.Literal("done", "unchanged", "planned", "by_hand", "failed"),
@@ -14,29 +11,26 @@ export const StepReport = Schema.Struct({
 })
 export type StepReport = typeof StepReport.Type
 
-/** The result of a successful step. */
 export interface Done {
   readonly status: "done" | "unchanged"
   readonly detail: string
 }
 
-/** Why a step could not be done. `command` replaces the step's own command when setup has found a better one. */
+/** `command` replaces the command of the step, if setup has found a better one. */
 export interface Obstacle {
   readonly why: string
   readonly command?: string
 }
 
-/** A step of setup. */
 export interface Task {
   readonly step: string
-  /** The step's description in the plan. */
   readonly plan: string
   readonly command: string
-  /** The step's action, or undefined if only a person can do the step. */
+  /** Undefined if only a person can do the step. */
   readonly run: Effect.Effect<Done, Obstacle, Scope.Scope> | undefined
 }
 
-/** Performs the tasks in order. After the first failure, the remaining tasks are left to the user. */
+/** Performs the tasks in order. After a failure, the remaining tasks are left to the user. */
 export const perform = (
   tasks: ReadonlyArray<Task>,
   terminal: Terminal
@@ -76,7 +70,6 @@ const attempt = (task: Task): Effect.Effect<StepReport, never, Scope.Scope> =>
         onSuccess: ({ detail, status }) => ({ step: task.step, status, detail, command: null })
       })
 
-/** Returns the planned steps, for `--dry-run`. */
 export const planned = (tasks: ReadonlyArray<Task>): ReadonlyArray<StepReport> =>
   tasks.map(({ command, plan, run, step }) => ({
     step,
@@ -88,7 +81,6 @@ export const planned = (tasks: ReadonlyArray<Task>): ReadonlyArray<StepReport> =
 const MARKS = { done: "✓", unchanged: "✓", planned: "·", by_hand: "→", failed: "✗" } as const
 const WIDTH = 9
 
-/** Formats a step in one line, plus the step's command if something remains to be done. */
 export const stepLines = (
   { command, detail, status, step }: StepReport,
   { style }: Pick<Terminal, "style">
@@ -97,7 +89,6 @@ export const stepLines = (
   const paint = isGood ? style.green : status === "failed" ? style.red : style.yellow
   const unchanged = status === "unchanged" ? style.dim(" (unchanged)") : ""
   const mark = `${paint(MARKS[status])} ${step.padEnd(WIDTH)}`
-  // The command is not wrapped, so that it can be copied.
   return [
     `${mark} ${safe(detail)}${unchanged}`,
     ...(command === null

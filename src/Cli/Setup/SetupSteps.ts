@@ -6,7 +6,7 @@ import type { Done, Obstacle, Task } from "./SetupStep.ts"
 import { hostedProject, localStack, type Target, type TargetConnection } from "./SetupTarget.ts"
 import { decodeOutput, failureReason, type SupabaseCli } from "./SupabaseCli.ts"
 
-/** The context for tasks that need the Supabase CLI. */
+/** The context of tasks that use the Supabase CLI. */
 export interface SetupContext {
   readonly cli: SupabaseCli
   readonly target: Exclude<Target, { readonly _tag: "None" }>
@@ -14,7 +14,7 @@ export interface SetupContext {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The path of a file with secrets for the hosted functions. */
   readonly envFile: string | undefined
-  /** Whether `supabase db push` needs `--include-all`, judging by the migration files. */
+  /** Whether `supabase db push` needs `--include-all`, according to the migration files. */
   readonly includeAll: boolean
 }
 
@@ -23,15 +23,13 @@ const unchanged = (detail: string): Done => ({ status: "unchanged", detail })
 const obstacle = (why: string, command?: string): Obstacle =>
   command === undefined ? { why } : { why, command }
 
-/** Returns the flag that selects a CLI command's database. */
 const remote = ({ target }: SetupContext): ReadonlyArray<string> =>
   target._tag === "Linked" ? ["--remote"] : []
 
-/** Returns the command as a person would type it. */
 const typed = (cli: SupabaseCli, args: ReadonlyArray<string>): string =>
   [cli.name, ...args.map((arg) => (/^[\w./=-]+$/.test(arg) ? arg : `"${arg}"`))].join(" ")
 
-/** Runs a CLI command. *Fails with* the CLI's own error; when the CLI is not logged in, the hint is to log in first. */
+/** *Fails with* the error of the CLI, and with a hint to log in if that is the reason. */
 const runOrFail = (
   cli: SupabaseCli,
   args: ReadonlyArray<string>,
@@ -61,11 +59,10 @@ const simple = (
 /** The flag that confirms changes to a hosted project. */
 const YES = ["--yes"]
 
-/** The task that runs `supabase init` if the directory is not a project yet. */
 export const initTask = (cli: SupabaseCli): Task =>
   simple(cli, "project", "Create supabase/config.toml", ["init"], "supabase/config.toml created")
 
-/** Returns the tasks that start the local stack, or link the directory, so that the project is reachable. */
+/** Returns the tasks that start the local stack, or link the directory. */
 export const reachTasks = ({ cli, target }: SetupContext): ReadonlyArray<Task> => {
   if (target._tag === "Local") {
     const plan = "Start the local stack (the first start can take several minutes)"
@@ -81,7 +78,7 @@ const Migrations = Schema.Struct({
   migrations: Schema.Array(Schema.Struct({ local: Schema.String, remote: Schema.String }))
 })
 
-/** The task that applies missing migrations, with `--include-all` when a missing migration is older than an applied migration. */
+/** Uses `--include-all` if a missing migration is older than an applied migration. */
 export const databaseTask = (context: SetupContext): Task => {
   const { cli, includeAll } = context
   const push = (isAll: boolean) => [
@@ -115,20 +112,14 @@ export const databaseTask = (context: SetupContext): Task => {
 
 const JSON_OUTPUT = ["--output-format", "json"]
 
-/**
- * Returns the obstacle for a project whose tables have the scheduler's names but different id types. Setup leaves such a
- * project unchanged.
- */
+/** Returns the obstacle for a project with its own tables of the same names. Setup does not change these tables. */
 const adoption = (why: string, command: string): Obstacle =>
   obstacle(
-    `${why}. Nothing was changed. Rename your table, which keeps its rows, and map its ids: docs/how-to/adopt-tables.md`,
+    `${why}. Nothing was changed. Rename your table, and map its ids (docs/how-to/adopt-tables.md). The table keeps its rows.`,
     `alter table public.organization_integrations rename to my_integrations;   -- in psql or the SQL editor\n${command}`
   )
 
-/**
- * Returns the tasks that serve a local project's functions or deploy the chosen functions to a hosted project. The project's
- * other functions are not changed.
- */
+/** Returns the tasks that serve the functions locally, or deploy the chosen functions to a hosted project. */
 export const functionTasks = (
   context: SetupContext,
   connect: Effect.Effect<TargetConnection, Obstacle>
@@ -165,18 +156,18 @@ const serveTask = (
   run: Effect.gen(function* () {
     const { url } = yield* connect
     const address = `${url}/functions/v1/${name}`
-    if (yield* isServed(address)) return unchanged(`${name} answers at ${address}`)
+    if (yield* isServed(address)) return unchanged(`${name} responds at ${address}`)
     yield* cli.keep(["functions", "serve"])
     const isUp = yield* isServed(address).pipe(
       Effect.delay(500),
       Effect.repeat({ until: (isUp) => isUp, times: 120 })
     )
-    if (!isUp) return yield* Effect.fail(obstacle(`${name} does not answer at ${address}`))
+    if (!isUp) return yield* Effect.fail(obstacle(`${name} does not respond at ${address}`))
     return done(`${name} is served at ${address} while setup runs`)
   })
 })
 
-/** Whether a function responds at the address. Sends the same request as a tick's warm-up. */
+/** Sends the same request as a tick's warm-up. */
 const isServed = (address: string): Effect.Effect<boolean> =>
   Effect.promise((signal) =>
     fetch(address, {
@@ -214,7 +205,7 @@ const Example = Schema.Tuple(
 )
 type Example = (typeof Example.Type)[0]
 
-/** The task that adds the example to a project without integrations; `found` receives the result. */
+/** `found` receives the result. */
 export const exampleTask = (context: SetupContext, found: (example: Example) => void): Task => {
   const { cli } = context
   const args = ["db", "query", ...remote(context), ADD_AND_LOOK]
@@ -236,7 +227,7 @@ export const exampleTask = (context: SetupContext, found: (example: Example) => 
   }
 }
 
-/** Determines how to connect to the project, which must be reachable. The result is cached. */
+/** Returns the connection to the project, which must be reachable. The result is cached. */
 export const connecting = ({ cli, environment, target }: SetupContext) =>
   Effect.cached(
     target._tag === "Linked"
@@ -248,9 +239,7 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
         )
   )
 
-/**
- * Returns the settings that the engine and `serve` use for this project. No environment variable can select another project.
- */
+/** Returns the settings for this project, without variables that could select another project. */
 export const settingsOf = (
   { key, url }: TargetConnection,
   choice: Choice,

@@ -11,7 +11,6 @@ export type Target =
   | { readonly _tag: "Linked"; readonly ref: string; readonly isLinked: boolean }
   | { readonly _tag: "None" }
 
-/** The addresses of the project's API and functions, and the key. */
 export interface TargetConnection {
   readonly url: string
   readonly key: Redacted.Redacted
@@ -23,7 +22,7 @@ const Status = Schema.Struct({
   SERVICE_ROLE_KEY: Schema.optional(Schema.String)
 })
 
-/** Returns the local stack's connection, or undefined if the stack is not running or no container engine exists. */
+/** Returns undefined if the stack is not running or no container engine exists. */
 export const localStack = (cli: SupabaseCli): Effect.Effect<TargetConnection | undefined> =>
   Effect.map(cli.run(["status", "-o", "json"]), (output) => {
     const status = decodeOutput(Status, output)
@@ -36,7 +35,6 @@ export const localStack = (cli: SupabaseCli): Effect.Effect<TargetConnection | u
 const Linked = Schema.parseJson(Schema.Struct({ ref: Schema.String }))
 const decodeLinked = Schema.decodeUnknownOption(Linked)
 
-/** Reads the reference of the project that `supabase link` selected. */
 const linkedRef = async (directory: string): Promise<string | undefined> => {
   const temp = join(directory, "supabase/.temp")
   const cache = decodeLinked((await look(join(temp, "linked-project.json"))).text ?? "")
@@ -46,16 +44,13 @@ const linkedRef = async (directory: string): Promise<string | undefined> => {
 
 const isReference = (text: string): boolean => /^[a-z]{20}$/.test(text)
 
-/**
- * Parses the answer to the question about the project: the local stack, or a hosted project's reference. Returns undefined for
- * any other text.
- */
+/** Accepts `local`, an empty string or the reference of a hosted project. Returns undefined for any other string. */
 export const answeredTarget = (answer: string): Target | undefined => {
   if (answer === "" || answer === "local") return local(false)
   return isReference(answer) ? target("Linked", answer, false) : undefined
 }
 
-/** Finds the target: the target named by the flags, otherwise a running local stack, otherwise the linked project. */
+/** Returns the target of the flags, otherwise a running local stack, otherwise the linked project. */
 export const findTarget = (
   directory: string,
   given: Pick<Arguments, "has" | "value">,
@@ -65,14 +60,14 @@ export const findTarget = (
     const wanted = given.value("project-ref")
     if (given.has("local") && (given.has("linked") || wanted !== undefined)) {
       return yield* Effect.fail(
-        usageError("--local and a hosted project are both given", "Leave one of them out.")
+        usageError("--local and a hosted project are both given", "Omit one of them.")
       )
     }
     if (wanted !== undefined && !isReference(wanted)) {
       return yield* Effect.fail(
         usageError(
           "--project-ref is not a project reference",
-          "It is the 20 letters in the dashboard URL, https://supabase.com/dashboard/project/<ref>."
+          "Use the 20 letters from the dashboard URL: https://supabase.com/dashboard/project/<ref>"
         )
       )
     }
@@ -105,8 +100,8 @@ const Keys = Schema.Array(
 )
 
 /**
- * Reads the address and a secret key of the hosted project. SUPABASE_URL and SUPABASE_SECRET_KEY from the environment are used
- * when they belong to this project or to a custom domain. *Fails with* the reason.
+ * Returns the URL and a secret key of the hosted project. Uses SUPABASE_URL and SUPABASE_SECRET_KEY if the URL belongs to this
+ * project or is a custom domain. *Fails with* the reason.
  */
 export const hostedProject = (
   cli: SupabaseCli,

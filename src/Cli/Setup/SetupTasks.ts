@@ -18,11 +18,11 @@ import {
 import type { Target } from "./SetupTarget.ts"
 import type { SupabaseCli } from "./SupabaseCli.ts"
 
-/** The user's request, and what setup has detected. */
+/** The request of the user, and the detected project. */
 export interface Setup {
   readonly cli: Cli
   readonly directory: string
-  /** The Supabase CLI, or null if it is not installed. */
+  /** Null if the Supabase CLI is not installed. */
   readonly supabase: SupabaseCli | null
   readonly target: Target
   readonly choice: Choice
@@ -33,7 +33,7 @@ export interface Setup {
   readonly written: (files: ReadonlyArray<PlannedFile>) => void
 }
 
-/** Returns the tasks, in order, and the settings of the project, which are available once the project is reachable. */
+/** Returns the tasks, in order. `settings` succeeds once the project is reachable. */
 export const tasksFor = (
   setup: Setup
 ): Effect.Effect<{
@@ -80,7 +80,7 @@ export const tasksFor = (
     return { tasks: [...init, files, ...rest], settings }
   })
 
-/** A placeholder for a missing CLI, in commands shown to the user. */
+/** A placeholder that provides the name of the CLI for commands shown to the user. */
 const NOT_INSTALLED: SupabaseCli = {
   name: "supabase",
   run: () => Effect.succeed({ code: 127, stdout: "", stderr: "The Supabase CLI is not installed" }),
@@ -94,7 +94,7 @@ const INSTALL: Task = {
   run: undefined
 }
 
-/** Flags that affect only this execution of setup, not its result. */
+/** Flags that do not affect the result of setup. */
 export const ONCE = ["yes", "dry-run", "offline", "serve", "listen", "output", "verbose"] as const
 
 const choose = (given: Arguments): Task => {

@@ -1,26 +1,25 @@
 import { join } from "node:path"
 import { Effect, Option, Schema, type Scope } from "effect"
 
-/** The result of a Supabase CLI command. */
 export interface Said {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** The Supabase CLI of a project. Commands run in the project's directory, without prompts. */
+/** Commands run in the directory of the project, without prompts. */
 export interface SupabaseCli {
-  /** How to invoke the CLI from a shell: `supabase`, or `npx supabase` if the CLI is installed only in the project. */
+  /** The shell command: `supabase`, or `npx supabase` if the CLI is installed only in the project. */
   readonly name: string
   readonly run: (args: ReadonlyArray<string>) => Effect.Effect<Said>
   /** Starts a long-running command, such as `functions serve`, and stops it when the scope closes. */
   readonly keep: (args: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** How long a command and its containers may take to stop before the command is killed. */
+/** The maximum time for a command and its containers to stop, before the command is killed. */
 const STOP_WITHIN = "15 seconds"
 
-/** Finds the CLI on the PATH, otherwise in the project's node_modules. */
+/** Looks on the PATH first, and then in node_modules of the project. */
 export const findSupabaseCli = (
   directory: string,
   environment: Readonly<Record<string, string | undefined>>
@@ -76,7 +75,6 @@ const Failure = Schema.parseJson(
 )
 const decodeFailure = Schema.decodeUnknownOption(Failure)
 
-/** Extracts the reason for a failure from the command's output. */
 export const failureReason = ({ stderr, stdout }: Said): string => {
   const failure = Option.getOrUndefined(decodeFailure(jsonOf(stdout)))
   if (failure !== undefined) {
@@ -91,7 +89,7 @@ export const failureReason = ({ stderr, stdout }: Said): string => {
 
 const NOISE = /^(Target: |Try rerunning the command with --debug|Applying migration )/
 
-/** Parses a command's output as JSON; a warning may precede the JSON. */
+/** Parses output as JSON, even if a warning precedes the JSON. */
 export const decodeOutput = <A, I>(
   schema: Schema.Schema<A, I>,
   { code, stdout }: Said

@@ -25,10 +25,7 @@ import { scopeOf } from "../Target.ts"
 import type { Terminal } from "../Terminal.ts"
 import { zoneFlag } from "../TimeArgument.ts"
 
-/**
- * `status`: shows the state of all integrations on one screen, worst first. With `--exit-status`, exits with 3 when an
- * integration needs attention.
- */
+/** `status`: shows all integrations, worst first. With `--exit-status`, exits with 3 if an integration needs attention. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {
@@ -111,7 +108,7 @@ const headOf = (
   ]
 }
 
-/** Formats causes that several integrations share, one line each: `xledger: 200 × TOKEN_EXPIRED since 05:30 UTC`. */
+/** Formats causes that several integrations share, such as `xledger: 200 × TOKEN_EXPIRED since 05:30 UTC`. */
 const causeLines = (
   { causes }: Overview,
   clock: ListClock,
@@ -154,7 +151,6 @@ const footOf = (
   ]
 }
 
-/** Returns the columns that show integrations and their states, for `status` and `schedules list`. */
 const fieldsOf = (
   { integrations }: Overview,
   clock: ListClock

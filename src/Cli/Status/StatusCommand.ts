@@ -5,9 +5,9 @@ export const statusCommand: Command = {
   name: "status",
   summary: "Show the state of all integrations on one screen, worst first",
   details:
-    "Shows what needs attention and what is running; --all shows all integrations. -o tsv prints a\n" +
-    "header and tab-separated columns, for programs.\n" +
-    "With --exit-status, exit code 3 means that something needs attention, or that no engine ticks.",
+    "Shows integrations that need attention or are running. To show all integrations, use --all.\n" +
+    "-o tsv prints a header and tab-separated columns, for programs. With --exit-status, exit code 3\n" +
+    "means that something needs attention, or that no engine ticks.",
   positionals: [],
   flags: [
     { name: "all", short: "a", summary: "Also show integrations that are on time or paused" },

@@ -24,7 +24,7 @@ const direct = () => ({ ...project.environment, SUPABASE_DB_URL: project.databas
 const audit = (args: ReadonlyArray<string>, env = project.environment) =>
   runBinary(["audit", ...args], { env })
 
-/** Seeds integrations that have existed since `from`, with a completed run for each slot. */
+/** Seeds integrations with a completed run for each slot since `from`. */
 const seedYears = async (count: number, schedule: string, from: string, step: string) => {
   await project.sql.unsafe(`
     with made as (
@@ -40,7 +40,6 @@ const seedYears = async (count: number, schedule: string, from: string, step: st
      where t > ${from}`)
 }
 
-/** Moves each integration's next run to its first future slot, as ticks would have done. */
 const settleNext = (step: string) =>
   project.sql.unsafe(`
     update organization_integrations i set next_run_at =

@@ -27,7 +27,6 @@ afterAll(() => world.close())
 
 const readings = new Map(zones.map((zone) => [zone, readClock(zone, start, end)]))
 
-/** Generates an event that affects one of three integrations or the whole project. */
 const historyEvent = fc.tuple(
   fc.integer({ min: 0, max: 2 }),
   fc.oneof(
@@ -100,7 +99,6 @@ const insert = (off: boolean) =>
     off ? { next_run_at: "sync_scheduler.clock() + interval '47 minutes 11.5 seconds'" } : {}
   )
 
-/** Applies an event. `ids` lists the existing integrations. */
 const applyEvent = async ([index, what]: HistoryEvent, ids: Array<string>) => {
   const id = ids[index]
   const update = (set: string, where = "true") =>
@@ -155,7 +153,7 @@ const readRows = async (): Promise<Rows> => ({
   )
 })
 
-/** Returns the past slots that the schedule history requires, computed by an oracle that shares no code with the engine. */
+/** Returns the past slots that the schedule history requires. Shares no code with the engine. */
 const readExpected = async (): Promise<ReadonlySet<string>> => {
   const parts: ReadonlyArray<{
     readonly integration_id: string
@@ -200,7 +198,6 @@ const missingIn = (
 
 const auditNow = async () => world.audit({ from: start - DAY })
 
-/** Asserts that the audit reports exactly these slots as missing. */
 const expectHoles = async (missing: ReadonlyArray<string>) => {
   const report = await auditNow()
   const named = missing.filter((key) => {

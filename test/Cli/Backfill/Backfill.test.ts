@@ -13,7 +13,7 @@ let id = ""
 beforeAll(() => binaryPath(), 120_000)
 beforeEach(async () => {
   project = await startProject()
-  // The hourly integration has been due for six hours, so its newest slot runs, and the six earlier slots are recorded as
+  // After the tick, the newest slot has a run, and the six earlier slots are recorded as skipped.
   // skipped.
   const seeded = await project.seedDue(1, {
     sync_schedule: "'0 * * * *'",
@@ -84,7 +84,7 @@ test("cancelling during a run lets that run finish and starts no other", async (
   const engine = await startEngine(project.environment)
   await project.functions.arrived(before + 1)
   const cancelled = await cli(...cancel.split(" "))
-  expect(cancelled.stdout).toContain("Cancelled. 1 slot was run")
+  expect(cancelled.stdout).toContain("Cancelled after 1 slot. A run in progress will finish.")
   answer.resolve()
   expect((await engine.exited).summary).toMatchObject({ triggered: 1, completed: 1 })
   expect((await json("run")).answer.due).toBe(0)

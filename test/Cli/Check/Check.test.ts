@@ -17,7 +17,7 @@ afterAll(() => project.close())
 const check = (args: ReadonlyArray<string> = [], env: Readonly<Record<string, string>> = {}) =>
   runBinary(["check", ...args], { env: { ...project.environment, ...env } })
 
-/** Splits the output as Nagios does: into the human-readable text, and the performance data by label. */
+/** Splits the output as Nagios does, into the text and the performance data. */
 const read = (stdout: string) => {
   const [text = "", data = "", ...more] = stdout.trimEnd().split(" | ")
   expect([more, stdout.trimEnd().includes("\n")]).toEqual([[], false])

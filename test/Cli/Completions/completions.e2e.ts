@@ -48,7 +48,7 @@ test("fish offers commands, second words, flags and their values", async () => {
 })
 
 test("zsh loads the completions and offers the same words", async () => {
-  // zsh completes only typed input, so this test gives it a pseudo-terminal.
+  // zsh completes only input that is typed on a terminal.
   const complete = async (line: string) => {
     const script = `
       zmodload zsh/zpty

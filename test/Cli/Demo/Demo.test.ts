@@ -110,7 +110,7 @@ describe("the demo command with --keep", () => {
     const foreign = await mkdtemp(join(directory, "foreign-"))
     await writeFile(join(foreign, "accounts.xlsx"), "")
     const { stdout, stderr, code } = await runBinary(["demo", "--keep", foreign])
-    expect(stderr).toContain(`${foreign} is neither empty nor from an earlier demo`)
+    expect(stderr).toContain(`${foreign} is not empty, and was not created by a demo`)
     expect({ stdout, code }).toEqual({ stdout: "", code: 2 })
     expect(await readdir(foreign)).toEqual(["accounts.xlsx"])
     const file = await runBinary(["demo", "--keep", join(foreign, "accounts.xlsx")])

@@ -28,7 +28,6 @@ interface Seen {
   readonly text: string
 }
 
-/** Runs the binary's `doctor` and returns its JSON output. */
 const doctor = async (env: Readonly<Record<string, string>> = {}): Promise<Seen> => {
   const all = { ...project.environment, ...ALERT_SETTINGS, ...env }
   const { code, stderr, stdout } = await runBinary(["doctor", "-o", "json"], { env: all })
@@ -72,7 +71,7 @@ test("doctor reports no problem for a correct set-up, over the API and directly,
   const { stdout } = await runBinary(["doctor"], {
     env: { ...project.environment, ...ALERT_SETTINGS }
   })
-  expect(stdout).toContain("✓ Everything is as it should be.")
+  expect(stdout).toContain("✓ No problems were found.")
   expect(stdout).not.toContain(project.gateway.secretKey)
 })
 
@@ -81,7 +80,7 @@ test("doctor names a time zone whose rules differ from the database's, and the a
   await project.seedDue(2, { timezone: "' Europe/Oslo '" })
   const same = await doctor()
   expect(same.text).toContain("the database has the same time zone rules for the next year (Bun")
-  // This database's time zone rules keep Oslo on summer time all year.
+  // Keeps Oslo on summer time all year.
   await project.sql.unsafe(`alter function sync_scheduler.zone_offsets(text, timestamptz) rename to zone_offsets_of_today;
     create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb language sql stable return
       sync_scheduler.zone_offsets_of_today(case p_timezone when 'Europe/Oslo' then 'Etc/GMT-2' else p_timezone end, p_from)`)
@@ -169,7 +168,7 @@ test("without migrations, doctor prints the command that applies them, and the c
   }
 })
 
-/** Runs a fix's command in a shell. If the fix names an alternative after ", or", only the first command runs. */
+/** If the fix names an alternative after ", or", runs only the first command. */
 const runFix = async (fix: string, databaseUrl: string) => {
   const [command = ""] = fix.split(", or ")
   const child = Bun.spawn(["bash", "-eo", "pipefail", "-c", command], {
@@ -265,7 +264,6 @@ test("doctor names each missing or changed database object, and the SQL that it 
   expect(about("organization_integrations.warm_up")).toMatchObject({ code: "SCHEMA_MISSING" })
   expect(about("pause_integration")).toMatchObject({ code: "SCHEMA_CHANGED" })
   expect(about(trigger.name)).toMatchObject({ code: "TRIGGER_DISABLED" })
-  // Runs each fix exactly as printed.
   for (const { code, fix } of findings.filter((one) => /^(SCHEMA|TRIGGER)/.test(one.code ?? ""))) {
     const [, only] = /--only (\S+)/.exec(fix) ?? []
     const sql =

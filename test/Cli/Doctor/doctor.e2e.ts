@@ -16,7 +16,6 @@ beforeAll(async () => {
 })
 afterAll(() => project?.close())
 
-/** Runs `doctor` over the API. Returns the findings about pg_cron. */
 const ofCron = async () => {
   const { stdout } = await runBinary(["doctor", "-o", "json"], { env: project.environment })
   const findings: ReadonlyArray<{ check: string; code: string | null; what: string; fix: string }> =
@@ -39,7 +38,7 @@ test("doctor describes a real pg_cron with one job, with two jobs and with an in
   await project.sql.unsafe(twice?.fix ?? "")
   expect(await ofCron()).toMatchObject([{ code: null }])
 
-  // On Supabase, the role `postgres` calls alter_job. The stand-in lets the role update the table instead.
+  // On Supabase, the role `postgres` calls alter_job. The stand-in allows an update of the table instead.
   await project.sql`update cron.job set active = false where jobname = 'sync-scheduler'`
   const [off] = await ofCron()
   expect(off?.code).toBe("CRON_INACTIVE")

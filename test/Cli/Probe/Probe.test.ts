@@ -5,7 +5,7 @@ import { runBinary } from "../../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-// The binary refuses to probe this machine's addresses, and these tests use no other addresses, so no request is sent.
+// The binary does not probe addresses of this machine, so these tests send no request.
 let project: Project
 beforeAll(async () => {
   await binaryPath()

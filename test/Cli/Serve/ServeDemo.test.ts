@@ -44,7 +44,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   expect(page.status).toBe(200)
   expect(page.body).toContain("O&#39;Neill &lt;Retail&gt; Ltd")
 
-  // The demo stores its history as a real project does, so explain, audit and backfill work even while the demo runs.
+  // The demo stores its history as a real project does.
   const ask = async (...args: ReadonlyArray<string>) =>
     (await runBinary([...args, "--demo", directory], { env: {} })).stdout
   expect(await ask("audit", "--from", "30d")).toMatch(
@@ -58,7 +58,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   expect(await ask("explain", "lind")).toMatch(
     /○ No\. Paused since \d\d-\d\d .* by kari@lind\.example: "New chart of accounts: wait for their accountant"\./
   )
-  // The demo's organisations are fictitious, so their APIs are not probed.
+  // The organisations are fictitious, so their APIs are not probed.
   expect(await ask("probe")).toMatch(/would be probed[\s\S]* Nothing was sent or written\.$/m)
   const again = await runBinary(["demo", "--keep", directory], { env: {} })
   expect(again.stderr).toContain("contains the made-up organisations of serve --demo")
@@ -69,7 +69,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   const twice = await runBinary(["serve", "--demo", directory, "--listen", "127.0.0.1:0"])
   expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already using")])
 
-  // One demo integration fails until someone triggers it. After that, its runs succeed.
+  // This integration fails until a person triggers it.
   const act = ["trigger", "initech", "--wait", "--yes", "--reason", "token renewed"]
   expect(await ask(...act)).toContain("✓ Completed")
   expect(JSON.parse((await sidecar.get("/api/status")).body).counts.failing).toBe(0)
@@ -94,7 +94,7 @@ test("serve --demo refuses a non-empty directory", async () => {
   const other = await mkdtemp(join(tmpdir(), "sync-scheduler-other-"))
   await Bun.write(join(other, "thesis.txt"), "mine")
   const refused = startSidecar({}, ["--demo", other])
-  expect(refused).rejects.toThrow("neither empty nor from an earlier demo")
+  expect(refused).rejects.toThrow("is not empty, and was not created by a demo")
   await refused.catch(() => undefined)
   await rm(other, { recursive: true })
 })

@@ -3,7 +3,7 @@ import { patchConfig, readsSeed, sectionOf } from "../../../src/Cli/Setup/Config
 
 const SECTION = sectionOf("integration-sync")
 
-/** Returns the patched text, and asserts that a second patch changes nothing. */
+/** Asserts that a second patch changes nothing. */
 const patched = async (text: string, ...functions: ReadonlyArray<string>): Promise<string> => {
   const names = functions.length === 0 ? ["integration-sync"] : functions
   const once = await patchConfig(text, names)

@@ -85,7 +85,7 @@ describe("setup in an empty directory, on the local stack", () => {
 
     const again = await fixture.setup(["--local", "--yes", "-o", "json"])
     expect(again.code).toBe(0)
-    // The function stopped when the first setup ended, so the second setup only has to serve the function again.
+    // The function stopped with the first setup.
     expect(statusesOf(again.stdout)).toEqual({
       files: "unchanged",
       database: "unchanged",
@@ -210,7 +210,7 @@ describe("setup in a project with its own files", () => {
     expect(after["supabase/config.toml"]).toBe(
       `${config}\n[functions.integration-sync]\nverify_jwt = false\n`
     )
-    // The project keeps its seeds elsewhere, so setup writes no seed.sql.
+    // The seeds of the project are in other files.
     expect(after).not.toHaveProperty("supabase/seed.sql")
     for (const path of Object.keys(before).filter((path) => !path.endsWith("config.toml"))) {
       expect([path, after[path]]).toEqual([path, before[path] ?? ""])
@@ -335,7 +335,7 @@ describe("setup of a hosted project", () => {
       ["run", "by_hand", "sync-scheduler run"]
     ])
     expect(steps[2]?.detail).toContain("no such host")
-    // The printed command names this project, which setup would not select by default.
+    // By default, setup would not select this project.
     expect(next).toEqual([`sync-scheduler setup --project-ref ${ref}`])
   })
 })
@@ -356,7 +356,6 @@ describe("setup without the Supabase CLI, and offline", () => {
   test("calls nothing with --offline, and exits with 0", async () => {
     const { code, stdout } = await fixture.setup(["--offline", "--yes"])
     expect(await fixture.standIn.calls()).toEqual([])
-    // The output shows the missing parts of config.toml.
     expect(stdout).toContain("+[functions.integration-sync]")
     expect([code, stdout]).toEqual([0, expect.stringContaining("supabase init")])
     await fixture.write({ "config.toml": "" })
@@ -369,7 +368,6 @@ describe("setup without the Supabase CLI, and offline", () => {
     expect(code).toBe(3)
     expect(stdout).toContain("            sync-scheduler setup --local\n")
     expect(stdout).toContain("sync-scheduler setup --project-ref <ref>")
-    // The user has to choose a project first, so no other next step is suggested.
     expect(stdout).not.toContain("Next:")
     const silent = await fixture.setup(["--local"])
     expect([silent.code, silent.stderr]).toEqual([2, expect.stringContaining("Add --yes")])
@@ -380,7 +378,7 @@ test("a setup that was killed and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = await fixture.standIn.calls()
-  // Kills setup during two Supabase CLI calls. setupInterrupted.e2e.ts kills it during every call.
+  // setupInterrupted.e2e.ts kills setup during every call.
   for (const name of ["init", "db push"]) {
     const kill = calls.findIndex((call) => call.startsWith(name)) + 1
     await fixture.reset()
