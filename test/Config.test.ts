@@ -223,7 +223,7 @@ describe("invalid settings", () => {
     ])
   })
 
-  test("include a lease margin shorter than a start may take, as a warning", () => {
+  test("warn about a lease margin shorter than a start can take", () => {
     const { problems, warnings } = inspect(sourcesOf({ SYNC_SCHEDULER_LEASE_MARGIN: "5s" }))
     expect(problems).toEqual([])
     expect(warnings).toEqual([expect.stringContaining("30s")])

@@ -165,7 +165,7 @@ describe("a proxy", () => {
 
   const refusing = () => serveRaw((socket) => socket.end(http("403 Forbidden")))
 
-  test("may refuse the tunnel to the function: the run is retried, never unknown, and the error names the proxy", async () => {
+  test("is named in the error if it refuses the tunnel to the function, and the run is retried", async () => {
     const proxy = await refusing()
     await project.seedDue(2, { on_unknown: "'hold'" })
     const env = {
@@ -187,7 +187,7 @@ describe("a proxy", () => {
     proxy.stop()
   })
 
-  test("may refuse the tunnel to the API: nothing is executed, and the error names the proxy", async () => {
+  test("is named in the error if it refuses the tunnel to the API, and nothing is executed", async () => {
     const proxy = await refusing()
     const env = {
       ...project.environment,

@@ -39,7 +39,7 @@ test("an invalid telemetry setting is a warning that turns telemetry off, and ti
   }
 })
 
-test("key=value lists may contain percent-encoding, spaces and empty parts; an invalid list is null", () => {
+test("key=value lists can contain percent-encoding, spaces and empty parts; an invalid list is null", () => {
   expect(parsePairs("a=1, b = x%3Dy ,,c=")).toEqual([
     ["a", "1"],
     ["b", "x=y"],

@@ -9,7 +9,7 @@ const verdict = (version: string, enginesFrom: string | null = null) =>
     onRight: (right): string => right
   })
 
-test("the schema version determines which binaries may use it", () => {
+test("the schema version determines which binaries can use the schema", () => {
   expect(verdict("20260500000000")).toBe("same")
   expect(verdict("20260400000000")).toBe("database_older")
   expect(verdict("20260300000000")).toBe("database_older")

@@ -58,7 +58,7 @@ describe("judgeCode", () => {
     expect(error.code === "DATABASE_READ_ONLY").toBe(isReadOnly)
   })
 
-  test("judges an empty code with 400 as Ambiguous: PostgREST sends it when a server process dies during a call, perhaps after the commit", () => {
+  test("judges an empty code with 400 as Ambiguous: the server process might have died after the commit", () => {
     expect(judgeCode("", 400, "").reason).toBe("Ambiguous")
   })
 

@@ -118,7 +118,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
 })
 
 describe("messages", () => {
-  test("five alerts are five messages, and six are one", () => {
+  test("five alerts are five messages, and six alerts are one message", () => {
     expect(messagesOf(batchOf(5)).map(({ _tag, incidentIds }) => [_tag, incidentIds])).toEqual(
       [1, 2, 3, 4, 5].map((id) => ["One", [id]])
     )

@@ -112,7 +112,7 @@ describe("schedule versions", () => {
     expect(holesOf(edited(hours(0, 1)))).toEqual([[2, 2, 1]])
   })
 
-  test("a known first slot may be off the grid, and no slot precedes it", () => {
+  test("a known first slot can be off the grid, and no slot precedes it", () => {
     const odd = at("02T01:17:23")
     const first = segment({ from: at("01T00:00:00"), first_slot: odd })
     expect(holesOf(audited({ history: [first], slots: [odd, ...hours(2, 3)] }))).toEqual([])

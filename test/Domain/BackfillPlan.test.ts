@@ -78,7 +78,7 @@ describe("the next step of a request for 00:00 to 04:00", () => {
   })
 })
 
-test("the slots follow the schedule versions of the time, each once, including disabled periods", () => {
+test("each slot of each schedule version is listed once, including those of disabled periods", () => {
   const history = [
     segment({ to: hour(2) }),
     segment({ from: hour(2), to: hour(4), schedule: "30 * * * *", enabled: false }),

@@ -41,7 +41,7 @@ describe("one slot due", () => {
   test("is a catch-up run if it is later than the drift alert", () =>
     expect(chosen({}, at("02:05:00.001")).trigger).toBe("catch_up"))
 
-  test("may be off the grid of the cron expression", () =>
+  test("can be off the grid of the cron expression", () =>
     expect(chosen({ next_run_at: at("02:01:07.123") }, at("02:02:00.000"))).toEqual({
       scheduled_for: at("02:01:07.123"),
       next_run_at: at("02:15:00.000"),
@@ -50,7 +50,7 @@ describe("one slot due", () => {
     }))
 })
 
-describe("a schedule whose first slot is not computed yet", () => {
+describe("a schedule without a computed first slot", () => {
   test("is counted from schedule_since, not from now", () =>
     expect(
       chosen({ next_run_at: null, schedule_since: at("01:59:30.000") }, at("02:00:10.000"))
@@ -70,7 +70,7 @@ describe("a schedule whose first slot is not computed yet", () => {
 describe("several slots due", () => {
   const now = at("03:31:00.000")
 
-  test("latest runs the newest slot, however old, and records the others as one range", () =>
+  test("latest runs the newest slot at any age, and records the others as one range", () =>
     expect(chosen({}, now)).toEqual({
       scheduled_for: at("03:30:00.000"),
       next_run_at: at("03:45:00.000"),
@@ -121,7 +121,7 @@ describe("several slots due", () => {
       trigger: "schedule"
     }))
 
-  test("skip runs a newest slot that is on time, and skips the missed ones", () =>
+  test("skip runs the newest slot if it is on time, and skips the missed slots", () =>
     expect(chosen({ catch_up: "skip" }, now)).toMatchObject({
       scheduled_for: at("03:30:00.000"),
       skipped_range: {

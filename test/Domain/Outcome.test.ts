@@ -174,7 +174,7 @@ describe("the rules", () => {
 })
 
 describe("an outcome", () => {
-  it("keeps the function's JSON, whatever the judgement", () => {
+  it("always contains the function's JSON", () => {
     expect(judge(answer(200, '{"rows":3}'), now)).toMatchObject({ response: { rows: 3 } })
     expect(judge(answer(202, '{"job":1}'), now)).toMatchObject({ response: { job: 1 } })
     expect(judge(answer(500, '{"success":false}'), now)).toMatchObject({

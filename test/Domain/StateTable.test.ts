@@ -223,7 +223,7 @@ test("no integration is on time, OK or green if its newest attempted run did not
   expect(Math.min(...Object.values(good))).toBeGreaterThan(20)
 })
 
-test("200 of 1,000 integrations refused on the first attempt are counted by cause, and check warns", () => {
+test("if 200 of 1,000 integrations are refused, they are counted by cause, and check warns", () => {
   const scheduler: SchedulerHealth = {
     verdict: "ticking",
     last_activity_at: NOW,

@@ -40,7 +40,7 @@ describe("keyKind", () => {
 })
 
 describe("requireSecretKey", () => {
-  test("accepts keys that may have permission", () => {
+  test("accepts keys that might have permission", () => {
     expect(requireSecretKey(secret)).toEqual(Either.right(secret))
     expect(requireSecretKey(serviceRole)).toEqual(Either.right(serviceRole))
   })

@@ -58,7 +58,7 @@ describe("a tick with a budget", () => {
       }))
   }
 
-  it("runs as many slots of one integration as fit, and does not wait for the others", () =>
+  it("runs as many slots of one integration as fit, and does not wait for the rest", () =>
     Effect.gen(function* () {
       const { sentAt, world } = yield* makeSlowWorld(0, 10_000)
       world.seedDue(1, 10 * 60_000, { sync_schedule: "* * * * *", catch_up: "all" })

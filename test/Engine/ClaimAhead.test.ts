@@ -34,7 +34,7 @@ const claimsOf = (due: number, takesMs: number) =>
 
 describe("claims ahead of the starts", () => {
   // Runs on the real clock, because the TestClock never yields to the event loop.
-  test("begin with twice as many runs as may be in flight, and half of them start", async () => {
+  test("begin with twice as many runs as can be in flight, and half of these runs start", async () => {
     const { calls, world } = await Effect.runPromise(makeDue(30, 10))
     expect(await Effect.runPromise(tick(world))).toMatchObject({ completed: 30, errors: [] })
     expect(calls.slice(0, 2)).toEqual([
@@ -51,7 +51,7 @@ describe("claims ahead of the starts", () => {
       expect(Math.max(...claims)).toBeLessThanOrEqual(100)
     }))
 
-  it("of slow functions exceed the number that may be in flight only slightly", () =>
+  it("of slow functions exceed the in-flight limit only slightly", () =>
     Effect.gen(function* () {
       const claims = yield* claimsOf(100, 5_000)
       expect(Math.max(...claims)).toBeLessThanOrEqual(10)

@@ -65,7 +65,7 @@ it("the metrics of a tick cover its runs, delays, durations and the tick itself,
     expect(Math.floor(lastTick)).toBe(startOfTime / 1_000 + 2)
   }))
 
-it("an invocation without a response is counted by whether it may have been executed", () =>
+it("an invocation without a response is counted as not executed or unknown", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     world.seedDue(2)

@@ -39,7 +39,7 @@ const slowDown = (retryAfterMs: number): Outcome => ({
 })
 
 describe("an API that throttles", () => {
-  it("has its runs started one at a time, in the same tick while time remains, and none is lost", () =>
+  it("gets its runs one at a time in the same tick, and no run is lost", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(8, 1_000, once)
@@ -119,7 +119,7 @@ describe("an API that throttles", () => {
       expect(summary).toMatchObject({ completed: 5, skipped: 0 })
     }))
 
-  it("does not keep an interrupted tick from releasing deferred runs to other engines", () =>
+  it("does not prevent an interrupted tick from releasing deferred runs to other engines", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(2, 1_000, once)

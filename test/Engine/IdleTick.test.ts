@@ -58,7 +58,7 @@ const open = (answer: unknown, options: Partial<IdleOptions> = {}) =>
   })
 
 describe("the first call of a process", () => {
-  it("is sufficient for an idle tick: the summary is that of the engine", () =>
+  it("is sufficient for an idle tick, and gives the engine's summary", () =>
     Effect.gen(function* () {
       const world = yield* Effect.zipRight(TestClock.setTime(startOfTime), makeWorld)
       const layer = world.engine({ engineId: "engine-1" })

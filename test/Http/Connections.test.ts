@@ -46,7 +46,7 @@ test("after a silence of 15 s, no kept connection is used", () => {
   expect(send("answered")).toBe(false)
 })
 
-test("a clock that is set back or forward only causes more new connections", () => {
+test("a clock change only causes more new connections", () => {
   const { pass, send } = onClock()
   send("answered")
   pass(-3600)
@@ -57,7 +57,7 @@ test("a clock that is set back or forward only causes more new connections", () 
   expect(send("answered")).toBe(true)
 })
 
-test("after a night the runtime has closed every connection, so new ones may be kept", () => {
+test("new connections are kept after a night, because the runtime has closed all old connections", () => {
   const { pass, send } = onClock()
   send("answered")
   pass(8 * 3600)

@@ -42,7 +42,7 @@ test("each deadline expires at its own time, in any order, and ends its operatio
   expect(ended).toEqual([100, 100, 5_000, 30_000, 155_000])
 })
 
-test("a completed or interrupted operation does not expire, and the next one does", async () => {
+test("a completed or interrupted operation does not expire, and the next operation does", async () => {
   const ended: Array<number> = []
   const results = await run(
     Effect.gen(function* () {

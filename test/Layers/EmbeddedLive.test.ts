@@ -80,7 +80,7 @@ describe("EmbeddedLive", () => {
     expect(reopened).toEqual(Exit.succeed([{ n: 1 }]))
   }, 60_000)
 
-  test("lets only one process open a directory, and tells a second one the id of the first", async () => {
+  test("lets only one process open a directory, and names that process to others", async () => {
     const dataDir = join(scratch, "held")
     const code = `
       import { Effect } from "effect"

@@ -352,7 +352,7 @@ describe("the function receives", () => {
     )
   })
 
-  it("a valid trace of its own if the caller has none, even with other invocations in the same tick", async () => {
+  it("a separate valid trace for each invocation if the caller has none", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const both = Effect.zipRight(invoke(server.url), invoke(server.url))
     await Effect.runPromise(Effect.withSpan(both, "tick"))

@@ -73,7 +73,7 @@ describe("starts and outcomes", () => {
       }).pipe(Effect.provide(world.engine()))
     }))
 
-  it("if a batch is rejected or a row is locked, each run is sent alone, and the others are not delayed", () =>
+  it("if a batch is rejected or a row is locked, each run is sent alone without a delay for the others", () =>
     Effect.gen(function* () {
       for (const [code, reason] of [
         ["23514", "Rejected"],

@@ -123,7 +123,7 @@ describe("a webhook", () => {
     })
   })
 
-  test("may respond endlessly, and the response is truncated", async () => {
+  test("can respond endlessly, because the response is truncated", async () => {
     const endless = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024))
     })

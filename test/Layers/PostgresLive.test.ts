@@ -178,7 +178,7 @@ describe("PostgresLive", () => {
       expect(await notes(id)).toBe(0)
     }))
 
-  test("loses one call, not the pool, when a server falls silent", async () => {
+  test("loses only one call when a server falls silent", async () => {
     const proxy = await startProxy(Number(new URL(database.url).port))
     await using({ to: through(proxy.port), connections: 1, timeoutMs: 2000 }, async (caller) => {
       expect((await caller.call(echo, { ...nothing, p_int: 1 })).int).toBe(1)

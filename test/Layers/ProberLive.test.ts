@@ -77,7 +77,7 @@ describe("a probe", () => {
     })
   })
 
-  test("may be a HEAD request, with a response without a body", async () => {
+  test("can be a HEAD request, with a response without a body", async () => {
     expect(why(await probe(at("api.vendor.test"), "HEAD"))).toBe("401")
   })
 

@@ -278,7 +278,7 @@ describe("SupabaseLive", () => {
       using(SupabaseLive.fromClient(client), body)
     const args = () => ({ p_id: randomUUID(), p_note: "x" })
 
-    test("works with a plain client, whose failures prove less", async () => {
+    test("works with a plain client, but more failures are ambiguous", async () => {
       await over(createClient<Database>(gateway.url, gateway.legacyServiceKey), async (one) => {
         expect((await one.call(echo, { ...nothing, p_int: 4 })).int).toBe(4)
         expect((await failWith(lostAnswer, one)).error.reason).toBe("Ambiguous")

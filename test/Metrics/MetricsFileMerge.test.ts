@@ -57,7 +57,7 @@ test("histograms are added bucket by bucket, and restart if the buckets differ",
   ])
 })
 
-test("gauges have their current values, but the time of the last good tick outlives a failed tick", () => {
+test("gauges have their current values, but a failed tick keeps the time of the last good tick", () => {
   const before = parse(
     render([
       family(lastTick, { last_tick_timestamp_seconds: 100 }),

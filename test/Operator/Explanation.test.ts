@@ -139,7 +139,7 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   await own.close()
 })
 
-test("a slot is judged by the schedule that was in force at the time", async () => {
+test("a slot is judged by the schedule version of its time", async () => {
   const own = await openFixtureDatabase()
   await own.sql`update organization_integrations set sync_schedule = '0 5 * * *', next_run_at = null where id = ${fixtureId(2)}`
   await setClock(own.sql, FIXTURE_NOW + 60_000)

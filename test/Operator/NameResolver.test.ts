@@ -66,7 +66,7 @@ describe("the names of an organisation and of an integration find the right inte
   })
 })
 
-test("ids are shortened only as far as they stay distinct", () => {
+test("shortened ids stay distinct", () => {
   const short = shortIds(["11111111-a", "22222222-b", "22222222-c"])
   expect([short("11111111-a"), short("22222222-b")]).toEqual(["11111111", "22222222-b"])
 })

@@ -98,7 +98,7 @@ test("the daily statistics, the figures and the upcoming slots are correct", asy
   expect(load[0]).toEqual({ hour: FIXTURE_NOW - (FIXTURE_NOW % 3_600_000), slots: 9 + 1 + 3 })
 })
 
-test("actions are recorded with actor and reason, and a repetition is refused with the next step", async () => {
+test("actions are recorded with actor and reason, and a repeated action is refused", async () => {
   const doIt = async (action: ActionName, target: string) => {
     const report = await acting.run(
       act({ action, id: target, actor: "ada@ops", reason: "ERP is back" })

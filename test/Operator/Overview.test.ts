@@ -52,7 +52,7 @@ test("the overview survives a round trip through JSON, including foreign names",
   )
 })
 
-test("integrations are found by organisation, type or a part of the name; a percent sign is an ordinary character", async () => {
+test("integrations are found by organisation, type or part of the name, with percent signs as ordinary characters", async () => {
   const names = async (options: Partial<OverviewOptions>) =>
     (await read(options)).integrations.map(({ org_name }) => org_name)
   expect(await names({ search: "cyber" })).toEqual(["Cyberdyne Systems"])

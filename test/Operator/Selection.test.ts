@@ -42,7 +42,7 @@ const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
   return Object.fromEntries(rows.map(({ calls, name }) => [name, calls]))
 }
 
-test("of 12,000 integrations the failed ones are explained first, and all others are counted", async () => {
+test("the failed integrations among 12,000 are explained first, and all others are counted", async () => {
   const admin = connect(fixture.database.adminUrl, { max: 1 })
   await admin.unsafe(`alter database ${fixture.database.name} set track_functions = 'pl'`)
   await admin.close()

@@ -80,7 +80,7 @@ describe("the tick job", () => {
       expect(watchdog.lastTick?.summary.due).toBe(0)
     }))
 
-  it("never runs two ticks concurrently: a long tick makes it count and name the missed intervals", () =>
+  it("never runs two ticks concurrently, and counts the intervals that a long tick missed", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.behave = () => Effect.as(Effect.sleep("150 seconds"), completed)

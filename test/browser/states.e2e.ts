@@ -250,7 +250,7 @@ test("without integrations the page shows three steps, and their SQL creates the
   expect(problems).toEqual([])
 })
 
-test("the page of a run shows its attempts on one axis, a command if it may not act, and the response only to operators", async () => {
+test("the page of a run shows its attempts on one axis; only operators see the response, others see a command", async () => {
   project.functions.behave(() =>
     status(502, {
       error: { code: "BROKEN", message: "<img src=x>" },

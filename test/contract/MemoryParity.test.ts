@@ -132,7 +132,7 @@ const cursorOf = (answer: unknown): string | undefined =>
     : undefined
 
 test(
-  "PostgreSQL and the mirror give the same responses and hold the same rows after every step",
+  "PostgreSQL and the mirror have the same responses and rows after every step",
   async () => {
     const seen = new Set<string>()
     for (let seed = 1; seed <= SEQUENCES; seed++) await runSequence(seed, seen)

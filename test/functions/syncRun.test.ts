@@ -281,7 +281,7 @@ describe("a run in the background", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toHaveLength(1)
   })
 
-  it("reports a failure, even one that a response would have called not executed", async () => {
+  it("reports a failure, even if a response would have counted as not executed", async () => {
     for (const [how, error] of [
       ["failed", { code: "PERIOD_CLOSED", message: "October is closed\ufffd" }],
       ["not executed", { code: "NOT_EXECUTED", message: "throttled" }]

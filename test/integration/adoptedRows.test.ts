@@ -156,7 +156,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
   }, 180_000)
 })
 
-test("doctor and the migration name triggers without a search_path and cascading keys, and print SQL that fixes them", async () => {
+test("doctor and the migration name unsafe triggers and cascading keys, and print SQL that fixes them", async () => {
   const trigger = (name: string, settings: string) => `
     create function public.${name}() returns trigger language plpgsql ${settings} as $$
       begin perform 1 from notes; return new; end $$;

@@ -301,7 +301,7 @@ describe("a backfill claim", () => {
     expect(attempts[0]).toEqual({ n: 1, rows: 6 })
   })
 
-  test("is refused for a slot outside the request, or one that the schedule runs first", async () => {
+  test("is refused for a slot outside the request, or a slot that the schedule runs first", async () => {
     const id = await afterOutage()
     await request(id, -6, -3)
     for (const at of [-7, -3, 0, 5]) {

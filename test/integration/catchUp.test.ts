@@ -65,7 +65,7 @@ describe("after three missed hours", () => {
     await expectNoHoles()
   })
 
-  test("all runs each slot inside its window, oldest first, and records the older ones as one range", async () => {
+  test("all runs each slot inside its window, oldest first, and records older slots as one range", async () => {
     await seedOutage({ catch_up: "'all'", catch_up_window: "interval '65 minutes'" })
     const { summary } = await tick()
     const ran = await rows()
@@ -164,7 +164,7 @@ describe("an edit of a schedule", () => {
     await expectNoHoles("1d")
   })
 
-  test("to a schedule with a slot earlier today runs nothing, nor does the edit back", async () => {
+  test("to a schedule with a slot earlier today runs nothing, and the edit back runs nothing either", async () => {
     await project.seedDue(3, { sync_schedule: "'0 0 1 1 *'", next_run_at: "null" })
     await tick()
     for (const schedule of ["* * * * *", "0 0 * * *", "*/7 * * * *"]) {

@@ -100,7 +100,7 @@ const deliverAgain = async (name: string) => {
   return { status: answer.status, body: await answer.json() }
 }
 
-test("the function begins, works and reports with its token, and a later second delivery is refused", async () => {
+test("the function begins, works and reports, and a second delivery is refused", async () => {
   await seed("echo", { config: `'{"channel": "A-12"}'` })
   expect(await tick()).toMatchObject({ code: 0, summary: { completed: 1, errors: [] } })
   const row = await readRun()

@@ -23,7 +23,7 @@ test.each([
   ["sync-scheduler", "is the scheduler itself"],
   ["../admin", "is not a valid function name"]
 ])(
-  "with the unlisted function_name %p nothing is sent, not even a warm-up, and the run says what to change",
+  "nothing is sent to the unlisted function %p, and the run says what to change",
   async (name, hint) => {
     await project.seedDue(1, { function_name: `'${name}'`, warm_up: "true" })
     await project.seedDue(1)
@@ -48,7 +48,7 @@ test.each([
   }
 )
 
-test("a listed function is invoked with the key, and so is the configured one", async () => {
+test("the listed functions and the configured function are invoked with the key", async () => {
   await project.seedDue(1, { function_name: "'payroll-sync'" })
   await project.seedDue(1, { function_name: "'integration-sync'" })
   await project.seedDue(1)

@@ -54,7 +54,7 @@ const startScene = async (server: PostgresServer) => {
   }
 }
 
-test.concurrent("when Supabase makes a full database read-only by default, a direct connection cannot write, and the Data API can", async () => {
+test.concurrent("if a full database is read-only by default, a direct connection cannot write, but the Data API can", async () => {
   const { api, ask, close, database, direct, execute, expectReadOnly } = await startScene(
     await startPostgres()
   )

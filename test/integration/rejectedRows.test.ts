@@ -130,7 +130,7 @@ test("a rejected row shows its reason in the tick, status, explain and check unt
 }, 60_000)
 
 describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
-  test("120 configs of 170 KB whose vendor responds with 429 once block no other run, and a later tick completes them", async () => {
+  test("120 throttled runs with configs of 170 KB block no other run, and a later tick completes them", async () => {
     const config = "jsonb_build_object('x', repeat('x', 170000))"
     await project.seedDue(120, { config, org_id: `'${crypto.randomUUID()}'` })
     project.functions.behave((body) => (body.attempt === 1 ? throttled : ok()))

@@ -176,7 +176,7 @@ test("functions are warmed up before their slots, even without a tick at that ti
   expect(Number(warmth?.n ?? 0)).toBeLessThanOrEqual(1)
 })
 
-test("a run that does not end in time is left to its lease (exit 3); a second signal exits immediately", async () => {
+test("serve exits with 3 and leaves a long run to its lease, and a second signal exits immediately", async () => {
   project.functions.behave(() => hang())
   await project.seedDue(2)
   const patient = await serve({ SYNC_SCHEDULER_DRAIN: "100ms" })

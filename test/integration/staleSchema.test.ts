@@ -65,7 +65,7 @@ test("if the API knows only older functions, the error says to reload its schema
   expect(found((await ask("doctor")).answer, "SCHEMA_CACHE_STALE")).toBeUndefined()
 })
 
-test("if the API does not know the function, the error names both causes, and a direct connection shows which one applies", async () => {
+test("if the API does not know the function, the error names both causes, and a direct connection tells them apart", async () => {
   gateway = await startGateway({ databaseUrl: database.url })
   for (const isMigrated of [false, true]) {
     if (isMigrated) await runScripts(database.url, silent)

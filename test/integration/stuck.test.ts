@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => project.close())
 
-test("a slot that ticks skip because another session holds its lock becomes an incident with the reason", async () => {
+test("a slot that stays locked by another session becomes an incident with the reason", async () => {
   const [id] = await project.seedDue(1)
   const other = connect(project.database.url, { max: 1 })
   await other`select pg_advisory_lock(sync_scheduler.lock_key(org_id, id)) from organization_integrations where id = ${id}`
@@ -35,7 +35,7 @@ test("a slot that ticks skip because another session holds its lock becomes an i
   ).toHaveLength(0)
 })
 
-test("a slot whose row another session locks briefly, as a fetch does, runs in this tick", async () => {
+test("a slot that another session locks only briefly runs in the same tick", async () => {
   const [id] = await project.seedDue(1)
   const other = connect(project.database.url, { max: 1 })
   const { faults } = project.gateway

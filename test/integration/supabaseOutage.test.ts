@@ -125,7 +125,7 @@ test.concurrent("when PostgreSQL dies with runs in flight and stays down, the ex
   await postgres.stop()
 }, 120_000)
 
-test.concurrent("a tick waits for a database that is unavailable for longer than the retries of a call, and then works", async () => {
+test.concurrent("a tick waits for the database for longer than one call does, and then works", async () => {
   const { tick } = await playOutage({ when: "before", awayMs: 14_000, due: 3 })
   expect(tick).toMatchObject({ code: 0, summary: { completed: 3, errors: [] } })
   expect(tick.stderr).toContain("s for the database")

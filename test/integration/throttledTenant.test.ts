@@ -69,7 +69,7 @@ test("all integrations of a throttled tenant wait as long as the vendor asked", 
   expect(Math.min(...waits)).toBeGreaterThan(3_500)
 })
 
-test("when several tenants are throttled within a minute, all tenants of the vendor wait for at most a minute", async () => {
+test("if several tenants are throttled within a minute, all tenants of the vendor wait for at most a minute", async () => {
   const bad = await seedTenants(3)
   throttle(bad)
   await run()

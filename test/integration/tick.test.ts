@@ -160,7 +160,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     expect(summary).toMatchObject({ ok: true, due: 0, triggered: 0, errors: [] })
   })
 
-  test("only functions that function_name may name are invoked", async () => {
+  test("only functions that the options allow are invoked", async () => {
     await project.seedDue(1, { function_name: "'payroll-sync'" })
     const options = { functionKey: project.gateway.secretKey }
     const refused = await runScheduledJobs(client(), url(), options)

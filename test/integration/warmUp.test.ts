@@ -24,7 +24,7 @@ const bootsSlowly = (bootMs: number) => {
 const soon = "now() + interval '40 seconds'"
 const warmth = async () => (await project.sql`select * from sync_function_warmth`)[0]
 
-test("with a cold start longer than the timeout, a run is lost without a warm-up and completes with one", async () => {
+test("a run whose cold start exceeds the timeout completes only with a warm-up", async () => {
   const lost: Array<string> = []
   for (const warm_up of ["false", "true"]) {
     await project.sql`delete from organization_integrations`

@@ -43,7 +43,7 @@ onEachServer("alerts", (ledger) => {
     })
   })
 
-  test("an opening is notified once, however often it is seen again, and its end is notified once", async () => {
+  test("the opening and the end of an incident are each notified once", async () => {
     await fresh()
     await raise("a")
     const first = await take()
@@ -67,7 +67,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual(["a opened"])
   })
 
-  test("an incident that ended before its opening was sent is one message that says so", async () => {
+  test("an incident that ended before its opening was sent is a single message", async () => {
     await fresh()
     await raise("a")
     await ledger().after(60)
@@ -97,7 +97,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ subject: "a", alert_gave_up: "resolved" })
   })
 
-  test("another engine gets nothing while one is sending, and everything if that engine died", async () => {
+  test("while one engine is sending, other engines get nothing; after it dies, they get everything", async () => {
     await fresh()
     await raise("a")
     const batch = await take("e1")
@@ -109,7 +109,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ notified_at: null, alert_claimed_by: "e2" })
   })
 
-  test("an end that occurs while the opening is being sent waits for it", async () => {
+  test("the end of an incident waits until its opening has been sent", async () => {
     await fresh()
     await raise("a")
     const opening = await take()
@@ -170,7 +170,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("with two concurrent engines every incident goes to exactly one", async () => {
+  test("each incident goes to exactly one of two concurrent engines", async () => {
     await fresh()
     await ledger().execute(`insert into public.sync_incident (kind, subject)
       select 'drift', n::text from generate_series(1, 400) n`)
@@ -260,7 +260,7 @@ onEachServer("alerts", (ledger) => {
     expect(await fixture.incidents("rescued")).toEqual(["resolved"])
   })
 
-  test("an engine's own claim or a retry of a released run causes no such incident", async () => {
+  test("an engine's own claim or a retry of a released run opens no incident", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("not_executed", { retry_in_ms: 0 })
@@ -300,7 +300,7 @@ onEachServer("alerts", (ledger) => {
   })
 
   test.each(["anon", "authenticated"])(
-    "%s may neither take nor mark alerts, nor read the status",
+    "%s can neither take alerts, mark alerts nor read the status",
     async (role) => {
       const session = connect(ledger().url, { max: 1 })
       await session.unsafe(`set role ${role}`)

@@ -99,7 +99,7 @@ onEachServer("ambiguous runs", (ledger) => {
     expect(await fixture.sweep()).toMatchObject({ expired: 1, proven: 0 })
   })
 
-  test("a refused attempt whose function began is unknown, because the two contradict each other", async () => {
+  test("a refused attempt is unknown if its function began", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     await fixture.start()
     await fixture.begin()

@@ -126,7 +126,7 @@ onEachServer("claiming", (ledger) => {
     })
   }
 
-  test("refuses a missing integration and one that is named twice", async () => {
+  test("refuses an integration that is missing or named twice", async () => {
     const id = await fresh()
     const answer = await claim([
       slotOf(randomUUID()),

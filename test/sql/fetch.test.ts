@@ -48,7 +48,7 @@ onEachServer("a fetch", (ledger) => {
     return String(row.id)
   }
 
-  test("reserves its result for 15 s against every other fetch, and its repetition returns it again", async () => {
+  test("reserves its result for 15 s, and returns the same result when repeated", async () => {
     const ids = await seed(3)
     const token = randomUUID()
     expect((await fetch(token)).due).toEqual(ids)

@@ -141,7 +141,7 @@ onEachServer(
       expect(open).toEqual([])
     })
 
-    test("anon and authenticated can neither read nor write a table or sequence, and RLS is on everywhere", async () => {
+    test("anon and authenticated cannot access any table or sequence, and RLS is on everywhere", async () => {
       const tables = await ledger().rows(`
       select c.relname as name, c.relrowsecurity as rls from pg_class c
        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`)

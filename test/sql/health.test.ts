@@ -33,7 +33,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toEqual([])
   })
 
-  test("a throttle holds its organisation, and its incident says until when; the API's health is unchanged", async () => {
+  test("a throttle holds its organisation and opens an incident, but does not change the API's health", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start(api.runIds)
@@ -87,7 +87,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("two organisations do not affect the host; three within a minute hold it for all, for half a minute at most", async () => {
+  test("three throttled organisations within a minute hold the host for half a minute at most; two do not", async () => {
     const api = await openApi(ledger(), 3, { orgs: "each" })
     const [a = "", b = "", c = ""] = api.runIds
     await api.start(api.runIds)
@@ -192,7 +192,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy", next_probe_at: json(at(0)) })
   })
 
-  test("an API is unhealthy if functions report its fault for three organisations in a row, or twice for an API with a separate health_url", async () => {
+  test("an API is unhealthy after faults of three organisations in a row, or after two faults with a separate health_url", async () => {
     const api = await openApi(ledger(), 4, { orgs: "each" })
     const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start(api.runIds)
@@ -233,7 +233,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy" })
   })
 
-  test("an unreadable health signal does not keep the outcome from being recorded", async () => {
+  test("the outcome is recorded even if the health signal is unreadable", async () => {
     const api = await openApi(ledger(), 1)
     const [a = ""] = api.runIds
     await api.start(api.runIds)
@@ -244,7 +244,7 @@ onEachServer("health learned from syncs", (ledger) => {
 })
 
 onEachServer("runs of a throttled API", (ledger) => {
-  test("wait in sequence, with a reason, and any engine may start them", async () => {
+  test("wait in sequence, with a reason, until any engine starts them", async () => {
     const api = await openApi(ledger(), 4)
     const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start([a])
@@ -356,7 +356,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(await own.start([d])).toEqual({ [d]: `api_throttled ${at(63)}` })
   })
 
-  test("of other organisations wait a minute at most, whatever one response asks for", async () => {
+  test("of other organisations wait for at most a minute", async () => {
     const api = await openApi(ledger(), 45, { orgs: "each" })
     const told = api.runIds.slice(0, 3)
     const others = api.runIds.slice(3)

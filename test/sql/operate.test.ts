@@ -69,7 +69,7 @@ onEachServer("an operator", (ledger) => {
     expect(await fixture?.row()).toMatchObject({ status: "unknown", ambiguous: true })
   })
 
-  test("cannot retry a deleted run, or one whose integration is disabled or has another live run", async () => {
+  test("cannot retry a deleted run, or a run of an integration that is disabled or has a live run", async () => {
     const fixture = await states.released?.(ledger())
     if (fixture === undefined) throw new Error("no such state")
     await ledger().execute(`
@@ -93,7 +93,7 @@ onEachServer("an operator", (ledger) => {
     expect(again).toMatchObject({ done: true, status: "pending" })
   })
 
-  test("triggers a run now, unless one is live or the integration is disabled", async () => {
+  test("triggers a run, unless the integration has a live run or is disabled", async () => {
     await ledger().reset()
     const id = await ledger().integration()
     const answer = await operate("trigger_sync_run", id)

@@ -93,7 +93,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await row()).toMatchObject({ schedule_version: 2, next_run_at: null })
   })
 
-  test("an edit records slots that were never computed, if there can be any", async () => {
+  test("an edit records possible slots that were never computed", async () => {
     // No tick has run yet. A slot might have passed, but nothing proves that, so the count is 0.
     await integration({ next_run_at: "null", schedule_since: `'${at(-60)}'` })
     await update("sync_schedule = '* * * * *'")

@@ -8,7 +8,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => project.close())
 
-test("every function that may write reports 40P01 in place of 40001", async () => {
+test("every function that can write reports 40P01 in place of 40001", async () => {
   const open = await project.sql`
     select p.proname from pg_proc p
      where p.pronamespace = 'public'::regnamespace and p.provolatile = 'v' and p.prosrc ~ 'sync_scheduler'

@@ -17,7 +17,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     return list(status.integrations)[0] ?? {}
   }
 
-  test("open no incident for a first refusal, and one for the second, until no run waits for a retry", async () => {
+  test("open an incident after the second refusal, until no run waits for a retry", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("not_executed", refused)
@@ -56,7 +56,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["failing over 2"])
   })
 
-  test("end with a pause, because a paused integration is meant to run nothing", async () => {
+  test("end when the integration is paused", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")

@@ -98,7 +98,7 @@ onEachServer("a repeatedly skipped slot", (ledger) => {
     expect(await incidents(ledger())).toEqual([])
   })
 
-  test("an unreadable summary, of this tick or an earlier one, does not keep a tick from being recorded", async () => {
+  test("a tick is recorded even if its summary or an earlier summary is unreadable", async () => {
     const id = await fresh()
     await ledger().execute(`insert into public.sync_tick (id, engine_id, started_at, skipped, summary)
       values (gen_random_uuid(), 'old', '${at(-600)}', 3, '{"skips": "many"}')`)

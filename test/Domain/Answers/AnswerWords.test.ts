@@ -104,7 +104,7 @@ describe("the JSON of a response", () => {
     expect(readWords(rows).because.split(", ")).toHaveLength(5)
   })
 
-  it("may be of any depth and width", () => {
+  it("can have any depth and width", () => {
     let deep: unknown = { success: false }
     for (let i = 0; i < 10_000; i++) deep = { data: deep }
     expect(says(deep)).toBe("nothing")

@@ -33,7 +33,7 @@ test("the platform's 429 and 409 give no signal about the vendor", () => {
   expect(sign("xledger", answer(504, {}, { "sb-error-code": "IDLE_TIMEOUT" }))).toBeNull()
 })
 
-test("a failure with one of the vendor's throttling codes is a throttle; any other failure is not", () => {
+test("a failure is a throttle only if it has one of the vendor's throttling codes", () => {
   const code = "BAD_REQUEST.BURST_RATE_LIMIT_REACHED"
   const failed = answer(500, { success: false, error: { code, message: "no" } })
   expect(sign("xledger", failed)).toMatchObject({ sign: "throttled", code })

@@ -233,7 +233,7 @@ describe("the API of an integration", () => {
   })
 })
 
-test("the provider table has unique names and types, a probe only for a single address, and reasonable waits", () => {
+test("the provider table has unique names and types, reasonable waits, and probes only for single addresses", () => {
   const names = providers.map(({ name }) => name)
   const types = providers.flatMap((one) => one.types)
   expect(new Set(names).size).toBe(names.length)
@@ -250,7 +250,7 @@ test("the provider table has unique names and types, a probe only for a single a
   }
 })
 
-test("codes are found wherever a vendor puts them, to a bounded depth", () => {
+test("codes are found anywhere in a response, to a bounded depth", () => {
   expect(
     codesIn({ "o:errorDetails": [{ "o:errorCode": "X" }], error_code: 7, code: null })
   ).toEqual(["7", "X"])

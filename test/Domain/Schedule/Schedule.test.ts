@@ -135,7 +135,7 @@ describe("the fields of an expression", () => {
     expect(days("0 6 3 * */7")).toEqual([3, 7, 14])
   })
 
-  it("may be names, L, W, # and nicknames", () => {
+  it("can be names, L, W, # and nicknames", () => {
     const year = (expression: string): ReadonlyArray<string> =>
       slots(expression, "2026-01-01T00:00Z", "2026-04-01T00:00Z", "UTC").map((s) => s.slice(5, 10))
     expect(year("0 1 L * *")).toEqual(["01-31", "02-28", "03-31"])
@@ -148,7 +148,7 @@ describe("the fields of an expression", () => {
     expect(year(" @weekly ").slice(0, 2)).toEqual(["01-04", "01-11"])
   })
 
-  it("may match dates that are decades apart", () => {
+  it("can match dates that are decades apart", () => {
     const rare = schedule("0 0 * 2 MON#5", "UTC")
     const found = Schedule.between(rare, ms("2024-01-01T00:00Z"), ms("2150-01-01T00:00Z"), 9)
     expect(found.map((slot) => new Date(slot).getUTCFullYear())).toEqual([2044, 2072, 2112, 2140])

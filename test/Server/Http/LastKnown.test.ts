@@ -11,7 +11,7 @@ const away = new SupabaseError({
   detail: "away"
 })
 
-it("a fresh value is not read again, and an older one is", () =>
+it("a value is read again only when it is no longer fresh", () =>
   Effect.gen(function* () {
     const reads = yield* Ref.make(0)
     const read = Ref.updateAndGet(reads, (n) => n + 1)
@@ -32,7 +32,7 @@ it("after a failed read, pages get the last value as outdated, and programs get 
     expect(yield* known.get("a", Effect.succeed(8))).toEqual({ value: 8, isOutdated: false })
   }))
 
-it("a silent database yields the last value within a second, outdated after ten; the slow read serves later requests", () =>
+it("if the database is silent, the last value is returned within a second and is outdated after ten", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 1_000 })
     yield* known.get("a", Effect.succeed(1))
@@ -53,7 +53,7 @@ it("a silent database yields the last value within a second, outdated after ten;
     })
   }))
 
-it("without a reachable database the last value is returned without a wait, or the request is refused", () =>
+it("if the database is unreachable, the last value is returned or the request is refused immediately", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 0 })
     yield* known.get("a", Effect.succeed(1))

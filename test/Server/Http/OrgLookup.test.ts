@@ -12,7 +12,7 @@ describe("an organisation", () => {
   ]
   const idsOf = (wanted: string) => findOrgs(all, wanted).map(({ org_id }) => org_id)
 
-  test("is found by its id, an integration's id or its full name, and only then by a part of a name or id", () => {
+  test("is found by its id, an integration's id or its full name before a part of a name or id", () => {
     expect(idsOf(uuid(73))).toEqual([uuid(73)])
     expect(idsOf(uuid(4))).toEqual([uuid(73)])
     expect(idsOf("ACME as")).toEqual([acme.org_id])

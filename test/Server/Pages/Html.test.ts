@@ -28,7 +28,7 @@ test("join puts markup between the parts", () => {
   expect(join([], html`,`).markup).toBe("")
 })
 
-test("clip counts characters and never splits one", () => {
+test("clip counts characters and never splits a character", () => {
   expect(clip("short", 5)).toBe("short")
   expect(clip("😀😀😀😀", 4)).toBe("😀😀😀😀")
   expect(clip("😀😀😀😀😀", 4)).toBe("😀😀😀…")

@@ -112,7 +112,7 @@ test("an integration that cannot run is counted among those that did not run", (
   expect(said(quiet, quiet)).toBe("None of 2 integrations had a due slot.")
 })
 
-test("a user who may act can retry a failed run from the page, which then confirms the retry", () => {
+test("a user with permission can retry a failed run from the page, which then confirms the retry", () => {
   const failing = integrationOf(1, { last_run: runOf({ status: "failed" }) })
   const access = { _tag: "SignedIn", actor: "Kari", csrf: "c" } as const
   const text = page([explanationOf(failing, "no")], { access })

@@ -324,7 +324,7 @@ describe("the overview", () => {
     })
   })
 
-  test("200 integrations with one cause share one line with its count and start; a signed-in operator may retry all", () => {
+  test("200 integrations with one cause share one line, and a signed-in operator can retry all of them", () => {
     const failed = (n: number) =>
       integrationOf(n, {
         last_run: runOf({
