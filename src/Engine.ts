@@ -21,20 +21,18 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** How long a tick keeps claiming runs, in milliseconds. Afterwards, the tick only finishes the runs in progress. */
+/** The maximum time that a tick claims runs, in milliseconds. */
 const CLAIM_FOR_MS = 300_000
-/** A run delayed by API throttling stays in the tick only if it can start within this time, in milliseconds. */
+/** The maximum delay of a throttled run that stays in the tick, in milliseconds. */
 const DEFER_MS = 45_000
 
 /**
- * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that share the run queue:
- * one claims due slots under the advisory lock, one starts runs, one invokes functions (at most `concurrency` at a time), and one
- * records outcomes.
+ * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops: claim, start, invoke
+ * (at most `concurrency` at a time) and record.
  *
  * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
- * for at most 5 minutes, may keep sending runs for up to the length of one invocation timeout afterwards, and ends when the last
- * outcome is recorded. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that
- * were not sent, and records itself before it ends.
+ * for at most 5 minutes, sends runs for at most one invocation timeout afterwards, and ends when the last outcome is recorded. An
+ * interrupted tick stops claiming, records the outcomes of the runs in progress, releases other runs, and records itself.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -97,13 +95,12 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   return yield* summarise
 }, traced("Engine.tick"))
 
-/** Runs the four loops until no run is in progress. */
 const runAll = (opened: OpenedTick) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const queue = yield* RunQueue
       const { sendUntil } = yield* TickFrame
-      // The loops are daemons, so that interrupting the tick waits for the runs in progress instead of cancelling them.
+      // Daemons, so that interrupting the tick waits for the runs in progress instead of cancelling them.
       const fork = <R>(loop: Effect.Effect<void, never, R>) =>
         Effect.forkDaemon(Effect.interruptible(guarded(loop)))
       const claiming = yield* fork(runClaimLoop(opened))
@@ -129,7 +126,7 @@ const runAll = (opened: OpenedTick) =>
     })
   )
 
-/** Reports a loop's defect as a tick error. The tick then stops starting runs. */
+/** Reports a loop's defect as a tick error, and stops starting runs. */
 const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
   Effect.catchAllCause(loop, (cause) =>
     Effect.gen(function* () {

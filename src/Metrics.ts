@@ -3,15 +3,12 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * All of Sync Scheduler's metrics. Labels never identify an organisation, an integration or a run, because the number of series
- * would be unbounded, and metrics are often visible to more people than customer data is.
+ * Labels never identify an organisation, an integration or a run. The number of series would be unbounded, and metrics are often
+ * more public than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }
-/**
- * The result of a tick. `error`: the tick could not do all of its work. `partial`: the tick did its work, but a run failed or is
- * unresolved.
- */
+/** `error`: the tick could not do all of its work. `partial`: the tick did its work, but a run failed or is unresolved. */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
 /** Histogram buckets for waiting times, in seconds. */
@@ -177,7 +174,6 @@ export const probes = counter("probes_total", {
   labels: [{ name: "provider" }, { name: "result" }]
 })
 
-/** All metrics, in the order of their output. */
 export const metricDefinitions = [
   buildInfo,
   lastTick,

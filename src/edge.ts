@@ -15,7 +15,7 @@ import * as SupabaseLive from "./Layers/SupabaseLive.ts"
 import { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** The result of a tick. `ok` means that the tick could do its work. The outcome of each run is in the summary. */
+/** The result of a tick. `ok` means that the tick could do its work; the summary has each run's outcome. */
 export interface EdgeTick {
   readonly ok: boolean
   readonly summary: SummaryJson
@@ -24,21 +24,18 @@ export interface EdgeTick {
 /** The engine inside a Supabase Edge Function. */
 export interface EdgeEngine {
   /**
-   * Runs one tick within the function's wall clock limit; the next tick processes the remaining runs. When `signal` aborts, the
-   * tick finishes and records the runs in progress, and then the promise rejects.
+   * Runs one tick within the function's wall clock limit. The next tick starts the remaining runs. When `signal` aborts, the tick
+   * records the runs in progress, and then the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
-  /**
-   * Redeems a one-time ticket. Resolves to false if the ticket is unknown or already used; rejects if the database cannot be
-   * reached.
-   */
+  /** Redeems a one-time ticket. Resolves to false if the ticket is unknown or used; rejects if the database cannot be reached. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
 /**
- * Makes the engine for one project, from the settings in a function's environment. Ignores SUPABASE_DB_URL, which the platform also
- * sets, because one connection per isolate would exhaust the database's connections. *Throws* ConfigError, which lists every
- * problem with the settings.
+ * Makes the engine from the settings in a function's environment. Ignores SUPABASE_DB_URL, because one connection per isolate
+ * would exhaust the database's connections.
+ * *Throws* ConfigError, which lists every problem with the settings.
  */
 export const makeEdgeEngine = (
   environment: Readonly<Record<string, string | undefined>>
@@ -72,10 +69,7 @@ const supabaseOf = ({ functions, settings }: Project) =>
     version: VERSION
   })
 
-/**
- * Runs a tick within the function's wall clock limit. The tick starts at most `edgeLimit` runs, because the platform also limits
- * the function's CPU time and fan-out.
- */
+/** Starts at most `edgeLimit` runs, because the platform also limits the function's CPU time and fan-out. */
 const tickWithin = ({ settings }: Project) => {
   const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)
   return tickAndNotify({ budgetMs, limit: settings.edgeLimit })

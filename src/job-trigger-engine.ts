@@ -15,42 +15,38 @@ import { VERSION } from "./Version.ts"
 export { ConfigError } from "./Config/Load.ts"
 export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
 
-/**
- * How long a tick waits for an unresponsive database, in milliseconds. The wait is short, because the caller can simply call again.
- */
+/** The maximum wait for an unresponsive database, in milliseconds. It is short, because the caller can call again. */
 const DATABASE_WAIT_MS = 10_000
 
-/** Options for `runScheduledJobs`. */
 export interface RunScheduledJobsOptions {
-  /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
+  /** A secret key, or the legacy service_role key, for the invocations. Default: the key in the environment. */
   readonly functionKey?: string
-  /**
-   * Functions, besides the default one, that an integration may set as its `function_name`. No other functions are invoked.
-   * Default: none.
-   */
+  /** Functions that an integration can set as its `function_name`, in addition to the default function. Default: none. */
   readonly functions?: ReadonlyArray<string>
-  /** Restricts the tick to one organisation, or to certain integrations. */
+  /** Restricts the tick to one organisation or to certain integrations. */
   readonly orgId?: string
   readonly integrationIds?: ReadonlyArray<string>
-  /** The maximum number of runs to start. */
+  /** The maximum number of runs to start. Default: no limit. */
   readonly limit?: number
-  /** How long to claim and send runs, in milliseconds; the next tick processes the remaining runs. */
+  /** The maximum time to claim and send runs, in milliseconds. The next tick starts the remaining runs. */
   readonly budgetMs?: number
-  /** Overrides for the engine's default settings, with durations in milliseconds. The default concurrency is 5. */
+  /** Overrides of the engine's default settings. Durations are in milliseconds. The default concurrency is 5. */
   readonly settings?: Partial<EngineSettings>
-  /** Whether to reject with TickFailed when the summary is not `ok`. Default: false, so the caller must check `ok`. */
+  /** Whether to reject with TickFailed if the summary's `ok` is false. Default: false. */
   readonly throwOnError?: boolean
 }
 
 /**
  * Runs one tick: claims every due integration, invokes its Integration Edge Function (at most 5 at a time), records the outcomes
- * and returns the structured summary. When nothing is due, the counts in the summary are zero and there is no error.
+ * and returns the summary. If nothing is due, the counts are zero and there is no error.
  *
  * `supabaseClient` is a `@supabase/supabase-js` client with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl` is
- * the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
- * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in
- * `errors`. At its start, the tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs is
- * aborted after 30 s. The tick keeps trying to record an outcome until the run's lease ends.
+ * the complete URL of the function.
+ *
+ * Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if the tick could not do its work and
+ * `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in `errors`. The tick waits up to
+ * 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs is aborted after 30 s. If an outcome cannot be
+ * recorded, the tick retries until the run's lease ends.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,
@@ -126,7 +122,7 @@ const problemsOfNames = (place: string, given: object, known: ReadonlyArray<stri
       }
     })
 
-/** Checks that numeric options are within their ranges, because a tick with a concurrency of 0 would never end. */
+/** A concurrency of 0, for example, would never end the tick. */
 const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsOptions) => {
   const { concurrency, engineId: _, ...spans } = settings
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
@@ -152,10 +148,7 @@ const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsO
   )
 }
 
-/**
- * Returns the key from the environment, in Bun, Node and Deno; undefined if there is none or the process is not allowed to read the
- * environment.
- */
+/** Reads the key in Bun, Node and Deno. Returns undefined if there is no key or no permission to read the environment. */
 const environmentKey = (): string | undefined =>
   Either.getOrUndefined(
     Either.try(

@@ -12,12 +12,11 @@ import type { Ping } from "./Services/Ping.ts"
 import type { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** Options shared by all HTTP clients. */
 const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
- * Makes the database layer. This file is the binary's entry point, and the only file that chooses the engine's implementations.
- * Implementations are imported only when a command needs them, so that `help` and `version` start as fast as the runtime itself.
+ * Makes the database layer. Only this file chooses the engine's implementations, and imports them when a command needs them, so
+ * that `help` and `version` start as fast as the runtime.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
   if (settings._tag === "Direct") {
@@ -28,7 +27,7 @@ const database = async (settings: Database): Promise<Layer.Layer<Supabase, Supab
   return SupabaseLive.layer({ url: settings.url, key: settings.key, ...client })
 }
 
-/** Makes an engine id, `<host>-<pid>-<4 random hex digits>`, which is unique and identifies the machine and the process. */
+/** Returns a unique engine id: `<host>-<pid>-<4 random hex digits>`. */
 const engineIdOf = async (): Promise<string> => {
   const { hostname } = await import("node:os")
   const random = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
@@ -36,8 +35,8 @@ const engineIdOf = async (): Promise<string> => {
 }
 
 /**
- * Adds the engine's settings to a database layer. The layers in this file are built sequentially, because merged layers are built
- * in separate fibers, which adds 8 ms to the start-up time.
+ * Adds the engine's settings to a database layer. Builds layers sequentially, because merged layers are built in separate fibers,
+ * which adds 8 ms to the start-up time.
  */
 const withConfig = async <R>(
   settings: Settings,
@@ -54,7 +53,6 @@ const withConfig = async <R>(
 const connection = async ({ database: of, settings }: Project) =>
   withConfig(settings, await database(of))
 
-/** Builds the engine on top of the connection layer `base`, and also provides everything that `base` provides. */
 const engine = async <R>(
   functions: Project["functions"],
   base: Layer.Layer<ConnectionServices | R, SupabaseError>
@@ -78,13 +76,13 @@ const engine = async <R>(
   )
 }
 
-/** Makes the layer for the dead man's switch. The layer does nothing if no switch is configured. */
+/** The layer does nothing if no switch is configured. */
 const ping = async (settings: Settings): Promise<Layer.Layer<Ping>> => {
   const PingLive = await import("./Layers/PingLive.ts")
   return PingLive.layer({ url: settings.pingUrl, ...client })
 }
 
-/** Makes the layers for a tick's notifications and the dead man's switch. A layer that is not configured does nothing. */
+/** A layer that is not configured does nothing. */
 const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
   const [Layer, NotifierLive, pings] = await Promise.all([
     import("effect/Layer"),
@@ -101,10 +99,7 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
   return Layer.provideMerge(notifier, pings)
 }
 
-/**
- * Opens the embedded database in a directory. If `serve --demo` is using the directory, connects through that process, because only
- * one process may open the directory. Otherwise opens the database in this process.
- */
+/** Opens the embedded database in a directory, or connects to the `serve --demo` that is using the directory. */
 const embedded = async (directory: string | undefined) => {
   const running =
     directory === undefined
@@ -115,7 +110,7 @@ const embedded = async (directory: string | undefined) => {
     : (await import("./Layers/EmbeddedRemote.ts")).layer(running)
 }
 
-/** Makes the layer that exports traces, metrics and logs. If no export is configured, the layer disables tracing. */
+/** If no export is configured, disables tracing. */
 const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
   const { otelDisabled, otelEndpoint: endpoint } = settings
   if (endpoint === null || otelDisabled === "true") {

@@ -14,9 +14,8 @@ const runArgs = Schema.Struct({ p_run_id: Schema.UUID, ...acting })
 const integrationArgs = Schema.Struct({ p_integration_id: Schema.UUID, ...acting })
 
 /**
- * Retries a failed, skipped or unknown run: sets the run to pending and allows one more attempt. If `not_before` is null, the
- * run may start immediately. Otherwise, no tick starts the run before `not_before`, because the previous attempt's function may
- * still be running.
+ * Sets a failed, skipped or unknown run to pending and allows one more attempt. No tick starts the run before `not_before`,
+ * because the previous attempt's function might still be running. Null means immediately.
  */
 export const retryRun = make({
   name: "retry_sync_run",
@@ -45,7 +44,7 @@ export const releaseRun = make({
     Schema.Union(Schema.Struct({ done: Schema.Literal(true), run_id: Schema.String }), Refused)
 })
 
-/** Creates a run outside the schedule. The run is due now, so the next tick starts it. */
+/** Creates a run outside the schedule. The next tick starts it. */
 export const triggerRun = make({
   name: "trigger_sync_run",
   readOnly: false,
@@ -67,7 +66,7 @@ const changed = Schema.Union(
   Refused
 )
 
-/** Pauses an integration. Until the integration is resumed, its slots are recorded as skipped. */
+/** Pauses an integration. Its slots are recorded as skipped. */
 export const pauseIntegration = make({
   name: "pause_integration",
   readOnly: false,
@@ -76,7 +75,7 @@ export const pauseIntegration = make({
   result: () => changed
 })
 
-/** Enables an integration and closes its breaker. Slots that were due while the integration was paused are not run. */
+/** Enables an integration and closes its breaker. Earlier slots are not run. */
 export const resumeIntegration = make({
   name: "resume_integration",
   readOnly: false,

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { AlertBatch } from "../Domain/Alert.ts"
 import { make } from "./Rpc.ts"
 
-/** Claims unsent alerts for 60 s. During this time, no other engine receives the same alerts. */
+/** Claims unsent alerts. No other engine gets them for 60 s. */
 export const takeAlerts = make({
   name: "take_sync_alerts",
   readOnly: false,
@@ -11,10 +11,7 @@ export const takeAlerts = make({
   result: () => AlertBatch
 })
 
-/**
- * Records the result of each delivery. A failed alert is retried with a backoff that the database determines, until the database
- * abandons the alert.
- */
+/** Records the result of each delivery. The database decides when a failed alert is retried, and finally abandons it. */
 export const markAlerts = make({
   name: "mark_sync_alerts",
   readOnly: false,

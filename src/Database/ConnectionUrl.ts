@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { parseUrl } from "../Domain/Url.ts"
 
-/** The TLS mode of a connection, named as in libpq. `allow` is treated as `prefer`. */
+/** The TLS mode, as in libpq. `allow` is treated as `prefer`. */
 export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full"
 
 const sslModes: ReadonlyArray<SslMode> = [
@@ -13,28 +13,28 @@ const sslModes: ReadonlyArray<SslMode> = [
   "verify-full"
 ]
 
-/** A database's address, and the credentials for connecting to it. */
 export interface PostgresUrl {
-  /** A host name or an address. A value that begins with `/` is the directory of a Unix socket. */
+  /** A host name, an address, or the directory of a Unix socket, which begins with `/`. */
   readonly hostname: string
   readonly port: number
   readonly username: string
   readonly password: string
   readonly database: string
   readonly sslMode: SslMode
-  /** The file with the root certificates for verifying the server's certificate; null for the system's root certificates. */
+  /** The root certificates that verify the server's certificate; null for the system's certificates. */
   readonly rootCertificate: string | null
-  /** How long to wait for a connection, in milliseconds; null if not set. */
+  /** The time limit for a connection, in milliseconds; null if not set. */
   readonly connectTimeoutMs: number | null
 }
 
 /**
- * Parses a URL like the one that Supabase's dashboard shows (`postgres[ql]://user:password@host:port/database`), with libpq's
- * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are
- * meant for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
- * connection uses `prefer`. A `%` that is not followed by two hex digits is literal. If the URL is invalid, returns Left with an
- * error message. If a single character makes the URL invalid, the message names that character. The message never contains the
- * URL, because the URL contains a password.
+ * Parses a URL like the one in Supabase's dashboard (`postgres[ql]://user:password@host:port/database`). Understands libpq's
+ * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`, and ignores other parameters. Without `sslmode`, a
+ * connection to another machine uses `require`, and a local connection uses `prefer`. A `%` that is not followed by two hex
+ * digits is literal.
+ *
+ * Returns Left with an error message if the URL is invalid. The message names the character that makes the URL invalid, if there
+ * is one. It never contains the URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)
@@ -69,7 +69,7 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
       username,
       password: yield* decode("password", url.password),
       database: (yield* decode("database name", url.pathname.slice(1))) || username,
-      // If a root certificate is set, `require` also verifies the server's certificate, as in libpq.
+      // As in libpq, `require` with a root certificate also verifies the server's certificate.
       sslMode: rootCertificate !== null && sslMode === "require" ? "verify-ca" : sslMode,
       rootCertificate: rootCertificate === "system" ? null : rootCertificate,
       connectTimeoutMs: seconds > 0 ? seconds * 1000 : null
@@ -78,15 +78,13 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that ends a password early. An `@` after this character, outside a parameter's value,
- * shows that the password continues.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early. A later `@`, outside a parameter's value, shows that the
+ * password continues.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]
 
-/**
- * Decodes percent-encoding. Returns Left if the result is not UTF-8, because PostgreSQL would otherwise receive different text.
- */
+/** Returns Left if the result is not UTF-8, because PostgreSQL would receive a different string. */
 const decode = (what: string, text: string): Either.Either<string, string> =>
   Either.try({
     try: () => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => decodeURIComponent(run)),

@@ -5,20 +5,14 @@ import { SchemaCatalog } from "./SchemaCatalog.ts"
 
 const Ids = Schema.Array(Schema.String)
 
-/**
- * Everything that `doctor` reads from a database, in one call. A field that cannot be read is null, and the catalog shows the
- * cause.
- */
+/** Everything that `doctor` reads from a database. A field that cannot be read is null, and the catalog shows the cause. */
 export const Diagnosis = Schema.Struct({
   now: Instant,
   role: Schema.String,
   server_version: Schema.String,
-  /** True if the database is a replica, which accepts no writes. */
+  /** Whether the database is a replica, which accepts no writes. */
   in_recovery: Schema.Boolean,
-  /**
-   * True if new transactions are read-only by default. The Data API's transactions override this default, but transactions over
-   * a direct connection do not.
-   */
+  /** Whether new transactions are read-only by default. The Data API overrides this default; a direct connection does not. */
   read_only: Schema.Boolean,
   catalog: SchemaCatalog,
   status: Schema.NullOr(
@@ -34,9 +28,9 @@ export const Diagnosis = Schema.Struct({
       enabled: Schema.Int,
       disabled: Schema.Int,
       unscheduled: Schema.Int,
-      /** The number of integrations whose `enabled` is null, which only an adopted table allows. The default is 0. */
+      /** The number of integrations whose `enabled` is null, which is possible only in an adopted table. */
       undecided: Schema.optionalWith(Schema.Int, { default: () => 0 }),
-      /** The number of enabled integrations whose `timezone` is null. */
+      /** The number of enabled integrations without a `timezone`. */
       zoneless: Schema.optionalWith(Schema.Int, { default: () => 0 })
     }),
     { nullable: true }
@@ -52,7 +46,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** Properties of an adopted table that can cause runs to be lost, each with the SQL that corrects it. */
+  /** Properties of an adopted table that can lose runs. `fix` is the SQL that corrects the property. */
   adoption_risks: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -64,8 +58,8 @@ export const Diagnosis = Schema.Struct({
     { nullable: true }
   ),
   /**
-   * The time zones in use, each with its UTC offset changes according to the database's time zone data: [instant in milliseconds,
-   * offset in seconds].
+   * The time zones in use. `offsets` are the changes of the UTC offset in the database's time zone data: [instant in
+   * milliseconds, offset in seconds].
    */
   zones: Schema.optionalWith(
     Schema.Array(
@@ -102,7 +96,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** How often each error code occurred in the last day's runs (at most the newest 1,000 runs). */
+  /** Error counts of the last day's runs, limited to the newest 1,000 runs. */
   errors: Schema.optionalWith(
     Schema.Array(Schema.Struct({ code: Schema.String, count: Schema.Int, last_at: Instant })),
     { nullable: true }
@@ -132,7 +126,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** pg_cron's jobs. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not read them. */
+  /** `cron` is null if pg_cron is not installed; `jobs` is null if the caller must not read them. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(
@@ -163,8 +157,8 @@ export const readDiagnosis = make({
 })
 
 /**
- * Reads the catalog of a database that lacks the catalog function. `doctor` must not install the function, so the function's body
- * is sent instead of a call. Requires a direct connection.
+ * Reads the catalog of a database without the catalog function. Sends the function's body, because `doctor` must not install the
+ * function. Requires a direct connection.
  */
 export const readCatalog = (body: string) =>
   make({
@@ -177,8 +171,8 @@ export const readCatalog = (body: string) =>
   })
 
 /**
- * Calls `begin_sync_run`, the first call of every fenced function, for a run that does not exist. The call changes nothing, but the
- * answer shows whether the Data API knows `begin_sync_run`.
+ * Calls `begin_sync_run` for a run that does not exist. The call changes nothing. It shows whether the Data API knows the
+ * function.
  */
 export const askFence = make({
   name: "begin_sync_run",

@@ -5,24 +5,22 @@ export interface DirectFailure {
   /** The SQLSTATE, or the driver's own code. */
   readonly code: string
   readonly message: string
-  /** False if no connection was made and the statement was therefore not sent. */
+  /** False if the statement was not sent because no connection was made. */
   readonly sent: boolean
-  /** The addresses of the host; null if a connection was made or the addresses could not be looked up. */
+  /** The host's addresses; null if a connection was made or the look-up failed. */
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/**
- * The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check, and is null if there is no advice.
- */
+/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check; null without advice. */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
-  /** True if waiting will not help, because the address, the port, the user or the certificate is wrong. */
+  /** Whether waiting cannot help, because the address, the user or the certificate is wrong. */
   readonly isPermanent: boolean
 }
 
 type Place = Pick<PostgresUrl, "hostname" | "port" | "username" | "sslMode">
 
-/** A known cause of failures, recognised by the server's or driver's code and message. The first match applies. */
+/** A known cause of failures. The first cause whose patterns match the code and the message applies. */
 interface Cause {
   readonly code: RegExp
   readonly message?: RegExp
@@ -42,8 +40,8 @@ const passwordCause = {
 }
 
 /**
- * Reasons why the server rejects a connection. Only an operator can fix these. *Source*: the messages of PostgreSQL and
- * Supavisor. Supavisor uses XX000 for all of its own errors.
+ * Reasons why the server rejects a connection. Only an operator can fix them.
+ * *Source*: the messages of PostgreSQL and Supavisor, which uses XX000 for all of its own errors.
  */
 const refusals: ReadonlyArray<Cause> = [
   {
@@ -116,7 +114,7 @@ const obstacles: ReadonlyArray<Cause> = [
   }
 ]
 
-/** Classifies a failure. If no connection was made, the statement was not sent, regardless of the code. */
+/** A statement without a connection was not sent, regardless of the code. */
 export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict => {
   const refusal = refusals.find((cause) => fits(cause, failure))
   if (refusal !== undefined) {
@@ -143,7 +141,7 @@ export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict
 const fits = ({ code, message }: Cause, failure: DirectFailure): boolean =>
   code.test(failure.code) && (message?.test(failure.message) ?? true)
 
-/** Returns the role for a user name. For Supabase's pooler, the user name is `<role>.<project-ref>`. */
+/** The user name of Supabase's pooler is `<role>.<project-ref>`. */
 const roleOf = (username: string): string => username.split(".")[0] ?? username
 
 const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
@@ -166,7 +164,7 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
     return {
       why: `could not connect to ${server}, which has IPv6 addresses only`,
       hint: IPV4,
-      // Waiting may help, because a machine with IPv6 gets the same failure while the server restarts.
+      // Waiting can help: a machine with IPv6 gets the same failure while the server restarts.
       isPermanent: false
     }
   }
@@ -177,9 +175,6 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
   }
 }
 
-/**
- * Supabase's host for direct connections has an IPv4 address only with the IPv4 add-on. Supabase's poolers always have IPv4
- * addresses.
- */
+/** Without the IPv4 add-on, Supabase's host for direct connections has no IPv4 address. Its poolers always have one. */
 const IPV4 =
   "If this machine has no IPv6, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."

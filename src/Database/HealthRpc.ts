@@ -5,12 +5,12 @@ import { make } from "./Rpc.ts"
 
 const Time = Schema.NullOr(Instant)
 
-/** The health of one accounting API: a row of `integration_health`. *Source*: `sync_scheduler.health_json`. */
+/** The health of an accounting API: a row of `integration_health`. *Source*: `sync_scheduler.health_json`. */
 export const ApiHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
   status: Schema.Literal("unknown", "healthy", "unhealthy", "throttled"),
-  /** `passive` means that the API is not probed until `passive_until`. */
+  /** `passive`: the API is not probed until `passive_until`. */
   mode: Schema.Literal("active", "passive"),
   since: Time,
   last_sync_at: Time,
@@ -18,7 +18,7 @@ export const ApiHealth = Schema.Struct({
   next_probe_at: Time,
   throttled_until: Time,
   passive_until: Time,
-  /** The number of organisations that the vendor is throttling. Their runs wait or are started one at a time. */
+  /** The number of organisations that the vendor throttles. */
   held_organisations: Schema.Int,
   consecutive_failures: Schema.Int,
   latency_ms: Schema.NullOr(Schema.Number),
@@ -32,7 +32,7 @@ export type ApiHealth = typeof ApiHealth.Type
 
 const Api = { provider: Schema.String, host: Schema.String }
 
-/** Reads the types of all enabled integrations and the health of the APIs. */
+/** Reads the types of enabled integrations, and the health of the APIs. */
 export const readApis = make({
   name: "read_sync_apis",
   readOnly: true,
@@ -52,7 +52,7 @@ export const readApis = make({
     })
 })
 
-/** Claims the APIs that this engine may probe now. `types` and `urls` identify the integrations that use an API. */
+/** Claims the APIs that this engine can probe now. `types` and `urls` identify an API's integrations. */
 export const claimProbes = make({
   name: "claim_sync_probes",
   readOnly: false,
@@ -85,7 +85,7 @@ export const claimProbes = make({
     })
 })
 
-/** Records the result of a probe. `accepted` is false if the result arrived too late or was already recorded. */
+/** `accepted` is false if the result was too late or already recorded. */
 export const recordProbe = make({
   name: "record_sync_probe",
   readOnly: false,
@@ -105,11 +105,9 @@ export const recordProbe = make({
       p_host: Schema.String,
       p_result: Schema.Struct({
         ...HealthSignal.fields,
-        /** The time until the response headers arrived, in milliseconds; null if there was no response. */
+        /** The time until the response headers arrived, in milliseconds; null without a response. */
         latency_ms: Schema.NullOr(Schema.Number),
-        /**
-         * The interval between two probes of a healthy API, in milliseconds. The database raises a shorter interval to 15 minutes.
-         */
+        /** The interval between probes of a healthy API, in milliseconds. The minimum is 15 minutes. */
         every_ms: Schema.Number
       }),
       p_jitter: Schema.Number

@@ -2,10 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { make, Rows, scopeArgument } from "./Rpc.ts"
 
-/**
- * Reads a page of an audit's input. The rows are of type Audited (Domain/AuditReport). A null `cursor` in the answer marks the last
- * page.
- */
+/** Reads a page of an audit's input, as rows of type Audited (Domain/AuditReport). The last page has a null `cursor`. */
 export const readAudit = make({
   name: "read_sync_audit",
   readOnly: true,
@@ -28,13 +25,10 @@ export const readAudit = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /**
-       * The start of the retained history. Retention may have deleted rows for older slots, so `from` is never earlier than
-       * `kept_from`.
-       */
+      /** The start of the retained history. `from` is never earlier. */
       kept_from: Instant,
       from: Instant,
-      /** The exclusive end of the window. */
+      /** The exclusive end. */
       to: Instant,
       integrations: Rows,
       cursor: Schema.NullOr(Schema.String)
@@ -42,7 +36,7 @@ export const readAudit = make({
 })
 
 /**
- * Reads the open backfills that can continue now, oldest first, at most one per integration. The rows are of type Backfill
+ * Reads the open backfills that can continue, oldest first, at most one per integration, as rows of type Backfill
  * (Domain/BackfillPlan).
  */
 export const readBackfills = make({
@@ -53,10 +47,7 @@ export const readBackfills = make({
   result: () => Schema.Struct({ now: Instant, backfills: Rows })
 })
 
-/**
- * Requests a backfill: runs for the slots in [p_from, p_to) that have no row. Repeating the request while the backfill is open does
- * not create a second backfill.
- */
+/** Requests runs for the slots in [p_from, p_to) that have no row. A repeated request does not create a second backfill. */
 export const requestBackfill = make({
   name: "request_sync_backfill",
   readOnly: false,
@@ -88,7 +79,7 @@ export const requestBackfill = make({
     )
 })
 
-/** Cancels a backfill. A run that is already in progress still finishes. */
+/** Cancels a backfill. A run in progress still finishes. */
 export const cancelBackfill = make({
   name: "cancel_sync_backfill",
   readOnly: false,

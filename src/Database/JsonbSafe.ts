@@ -1,9 +1,9 @@
-/** Escape sequences that JSON allows but PostgreSQL's jsonb cannot store: NUL and unpaired surrogates. */
+/** JSON escape sequences that PostgreSQL's jsonb cannot store: NUL and unpaired surrogates. */
 const unstorable = /(\\\\)|\\u(?:0000|d[89a-f][0-9a-f]{2})/gi
 
 /**
- * In a JSON value, replaces each character that PostgreSQL cannot store with U+FFFD, so that a function's answer cannot prevent
- * the run's outcome from being recorded. Undefined and non-JSON values become null.
+ * Replaces each character that PostgreSQL cannot store with U+FFFD, so that a function's answer cannot prevent the recording of
+ * its outcome. Values that are not JSON become null.
  */
 export const jsonbSafe = (value: unknown): unknown => {
   const json = JSON.stringify(value)
@@ -12,10 +12,7 @@ export const jsonbSafe = (value: unknown): unknown => {
   return clean === json ? value : JSON.parse(clean)
 }
 
-/**
- * Replaces characters that PostgreSQL cannot store, and truncates the text at a character boundary to at most `maxBytes` bytes of
- * UTF-8.
- */
+/** Replaces characters that PostgreSQL cannot store, and truncates to `maxBytes` bytes of UTF-8 at a character boundary. */
 export const jsonbSafeText = (text: string, maxBytes: number): string => {
   const clean = text.toWellFormed().replaceAll("\u0000", "\ufffd")
   const bytes = new TextEncoder().encode(clean)

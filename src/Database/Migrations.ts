@@ -10,7 +10,7 @@ import views from "../../supabase/migrations/20261129000900_views.sql" with { ty
 import doctor from "../../supabase/migrations/20261129001000_doctor.sql" with { type: "text" }
 import schema from "../../supabase/schema.sql" with { type: "text" }
 
-/** One file in supabase/migrations: `<version>_<name>.sql`. `version` is a 14-digit UTC timestamp. */
+/** A file `<version>_<name>.sql` in supabase/migrations. `version` is a 14-digit UTC timestamp. */
 export interface Migration {
   readonly version: string
   readonly name: string
@@ -18,8 +18,8 @@ export interface Migration {
 }
 
 /**
- * All migrations, in the order in which they are applied. `Bun.build` inlines the text of the migrations, so that no file is read
- * at run time. A test fails if a file in supabase/migrations is missing here.
+ * All migrations, in order. `Bun.build` inlines them, so that no file is read at run time. A test fails if a file is missing
+ * here.
  */
 export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129000100", name: "tables", sql: tables },
@@ -34,8 +34,5 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129001000", name: "doctor", sql: doctor }
 ]
 
-/**
- * The definitions of all objects in the schema after all migrations. If a database lacks an object, the object's definition is
- * taken from this text.
- */
+/** The definitions of all objects after all migrations. */
 export const definitions: string = schema

@@ -14,7 +14,7 @@ export interface OpenTickRequest {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
   readonly wakeWithinMs?: number | undefined
-  /** Whether the answer to an idle tick also contains the accounting APIs and their health. */
+  /** Whether an idle tick's answer includes the accounting APIs and their health. */
   readonly withApis?: boolean
 }
 
@@ -30,7 +30,7 @@ export interface OpenTickArguments {
     readonly limit: number
     readonly org_id?: string | undefined
     readonly integration_ids?: ReadonlyArray<string> | undefined
-    /** How far ahead functions are warmed up for future slots, in seconds; 60 by default. */
+    /** How far ahead functions are warmed up, in seconds; 60 by default. */
     readonly warm_up_within_seconds?: number | undefined
     readonly with_apis?: boolean | undefined
   }
@@ -54,7 +54,6 @@ export const openTickArguments = (request: OpenTickRequest): OpenTickArguments =
   }
 })
 
-/** The name of the SQL function that opens a tick, and the types of its arguments. */
 export const openTickFunction = {
   name: "open_sync_tick",
   readOnly: false,
@@ -62,8 +61,8 @@ export const openTickFunction = {
 } as const
 
 /**
- * Opens a tick and returns the raw answer. A process that finds nothing due needs only a few fields of the answer and does not load
- * the schemas (ADR 26). TickRpc decodes the whole answer.
+ * Opens a tick and returns the raw answer. An idle process needs only a few fields and does not load the schemas (ADR 26).
+ * TickRpc decodes the whole answer.
  */
 export const openTickUndecoded: Rpc<OpenTickArguments, unknown> = {
   ...openTickFunction,

@@ -10,7 +10,7 @@ import { make, Rows, scopeArgument } from "./Rpc.ts"
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Text = Schema.NullOr(Schema.String)
 
-/** Reads the scheduler's health, and one page of integrations (Domain/IntegrationStatus), ordered by id. */
+/** Reads the scheduler's health and a page of integrations (Domain/IntegrationStatus), ordered by id. */
 export const readStatus = make({
   name: "read_sync_status",
   readOnly: true,
@@ -27,7 +27,7 @@ export const readStatus = make({
       p_limit: Schema.Int,
       p_cursor: optional(Schema.String),
       p_integration_type: optional(Schema.String),
-      /** The text to search for: a part of an organisation's name or of an integration's type, or the beginning of an id. */
+      /** A part of an organisation's name or of an integration's type, or the beginning of an id. */
       p_search: optional(Schema.String),
       ...scopeArgument
     }),
@@ -36,14 +36,14 @@ export const readStatus = make({
       now: Instant,
       schema_version: Schema.String,
       scheduler: SchedulerHealth,
-      /** The total number of integrations, ignoring the filter. */
+      /** The number of all integrations, regardless of the filter. */
       total: Schema.Int,
       integrations: Rows,
       cursor: Text
     })
 })
 
-/** Reads what a run of an integration would send to its function now; `run` is null if the integration does not exist. */
+/** Reads what a run would send to its function now. `run` is null if the integration does not exist. */
 export const readInvocation = make({
   name: "read_sync_invocation",
   readOnly: true,
@@ -58,7 +58,7 @@ export const readInvocation = make({
     })
 })
 
-/** Reads the names by which users can refer to integrations; at most 20,000. */
+/** Reads the names of at most 20,000 integrations. */
 export const readNames = make({
   name: "read_sync_names",
   readOnly: true,
@@ -79,7 +79,7 @@ export const readNames = make({
     })
 })
 
-/** Reads the runs (in short form) and the skipped ranges for a period, grouped by integration. Instants are epoch milliseconds. */
+/** Reads a period's runs, in short form, and skipped ranges. Instants are epoch milliseconds. */
 export const readActivity = make({
   name: "read_sync_activity",
   readOnly: true,
@@ -91,13 +91,13 @@ export const readActivity = make({
   },
   args: () =>
     Schema.Struct({
-      /** The integrations to read, at most 1,000. */
+      /** At most 1,000. */
       p_integration_ids: Schema.Array(Schema.UUID),
-      /** The start of the period. The default is a day before p_to. */
+      /** Default: a day before p_to. */
       p_from: optional(Instant),
-      /** The exclusive end of the period. The default is the current time. */
+      /** Exclusive. Default: the current time. */
       p_to: optional(Instant),
-      /** The maximum number of runs to return for each integration, newest first; at most 2,000, and 100 by default. */
+      /** The maximum number of runs per integration, newest first; at most 2,000, by default 100. */
       p_runs_each: optional(Schema.Int)
     }),
   result: () =>
@@ -109,7 +109,7 @@ export const readActivity = make({
         Schema.Struct({
           integration_id: Schema.String,
           truncated: Schema.Boolean,
-          /** The runs as [slot, status, started, finished, attempt, run id], oldest first. */
+          /** [slot, status, started, finished, attempt, run id], oldest first. */
           runs: Schema.Array(
             Schema.Tuple(
               Schema.Int,
@@ -120,7 +120,7 @@ export const readActivity = make({
               Schema.String
             )
           ),
-          /** The skipped ranges as [from, to, count, reason], both ends inclusive. */
+          /** [from, to, count, reason], both ends inclusive. */
           ranges: Schema.Array(Schema.Tuple(Schema.Int, Schema.Int, Schema.Number, Schema.String))
         })
       )
@@ -129,10 +129,7 @@ export const readActivity = make({
 
 const Span = Schema.NullOr(Schema.Number)
 
-/**
- * Reads the last day's start delays and the statistics for `p_days` days (90 by default, at most 400), for one integration or for
- * all of them.
- */
+/** Reads the start delays of the last day, and statistics for `p_days` days (90 by default, at most 400). */
 export const readFigures = make({
   name: "read_sync_figures",
   readOnly: true,
@@ -142,7 +139,7 @@ export const readFigures = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** The start delays of scheduled runs, including catch-up. `sampled` is true if only the newest 100,000 runs were counted. */
+      /** The start delays of scheduled runs, including catch-up. `sampled`: only the newest 100,000 runs were counted. */
       lag: Schema.Struct({
         runs: Schema.Int,
         p50_ms: Span,
@@ -150,7 +147,7 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /** The counts by the UTC day of the slot, oldest day first. `capped` is true if a count exceeded 10,000. */
+      /** Counts by the UTC day of the slot, oldest first. `capped`: a count was limited to 10,000. */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
@@ -163,7 +160,7 @@ export const readFigures = make({
           retrying: Schema.Int,
           /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,
-          /** Skipped slots, excluding the slots of paused integrations. */
+          /** Skipped slots of integrations that were not paused. */
           skipped_slots: Schema.Int,
           capped: Schema.Boolean
         })
@@ -171,7 +168,7 @@ export const readFigures = make({
     })
 })
 
-/** Reads one page of runs, newest slot first. The rows are of type ListedRun (Domain/RunView). */
+/** Reads a page of runs, newest slot first, as rows of type ListedRun (Domain/RunView). */
 export const readRuns = make({
   name: "read_sync_runs",
   readOnly: true,
@@ -187,13 +184,13 @@ export const readRuns = make({
   },
   args: () =>
     Schema.Struct({
-      /** Returns only runs whose slots are in [p_since, p_until). */
+      /** Slots in [p_since, p_until). */
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Returns only runs that started, or are still waiting to start, more than this many milliseconds late. */
+      /** Only runs that started, or still wait to start, more than this many milliseconds late. */
       p_late_ms: optional(Schema.Int),
-      /** The maximum number of runs to return, at most 1,000. */
+      /** At most 1,000. */
       p_limit: Schema.Int,
       p_cursor: optional(Schema.String),
       ...scopeArgument
@@ -201,7 +198,7 @@ export const readRuns = make({
   result: () => Schema.Struct({ now: Instant, runs: Rows, cursor: Text })
 })
 
-/** Reads one run with its whole history, by its id or a prefix of its id. */
+/** Reads a run with its history, by its id or a prefix of its id. */
 export const readRun = make({
   name: "read_sync_run",
   readOnly: true,
@@ -210,7 +207,7 @@ export const readRun = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** Null unless exactly one run matches. If several runs match, `candidates` contains at most ten of their ids. */
+      /** Null unless exactly one run matches. `candidates` are at most ten ids of the matching runs. */
       run: Schema.NullOr(
         Schema.Struct({
           ...RunView.fields,
@@ -224,12 +221,12 @@ export const readRun = make({
       candidates: Schema.Array(Schema.String),
       events: Schema.Array(RunEvent),
       incidents: Schema.Array(IncidentView),
-      /** Null if the integration was deleted. */
+      /** Null if the integration no longer exists. */
       integration: Schema.NullOr(IntegrationStatus)
     })
 })
 
-/** Reads all records that explain one integration's slots in [p_from, p_to). */
+/** Reads all records that explain an integration's slots in [p_from, p_to). */
 export const readTimeline = make({
   name: "read_sync_story",
   readOnly: true,
@@ -242,7 +239,7 @@ export const readTimeline = make({
   args: () =>
     Schema.Struct({
       p_integration_id: Schema.UUID,
-      /** The window begins at most 62 days before p_to. */
+      /** At most 62 days before p_to. */
       p_from: Instant,
       p_to: Instant,
       p_limit: optional(Schema.Int)
@@ -255,9 +252,9 @@ export const readTimeline = make({
       scheduler: SchedulerHealth,
       integration: Schema.NullOr(IntegrationStatus),
       history: Schema.Array(Segment),
-      /** The runs in the window, oldest first. */
+      /** Oldest first. */
       runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
-      /** True if older runs in the window are not returned. */
+      /** Whether older runs in the window are missing. */
       runs_truncated: Schema.Boolean,
       ranges: Schema.Array(
         Schema.Struct({
@@ -270,7 +267,7 @@ export const readTimeline = make({
         })
       ),
       incidents: Schema.Array(IncidentView),
-      /** The newest 50 operator actions on the integration as a whole, regardless of the window. */
+      /** The newest 50 operator actions on the integration, regardless of the window. */
       actions: Schema.Array(
         Schema.Struct({
           at: Instant,
@@ -293,7 +290,7 @@ export const readTimeline = make({
           created_at: Instant
         })
       ),
-      /** Periods of more than five minutes in which no engine ticked, from a day before the window to a day after it. */
+      /** Periods of more than five minutes without a tick, from a day before the window to a day after it. */
       silences: Schema.Array(Schema.Struct({ from: Instant, to: Schema.NullOr(Instant) }))
     })
 })

@@ -1,9 +1,8 @@
 import { Either, Option, ParseResult, Schema } from "effect"
 
-/** The placeholder id for a row without an integration id. */
+/** The id of a row without an integration id. */
 export const UNNAMED = "?"
 
-/** The integration of a row that could not be decoded, and the reason. */
 export interface UnreadableRow {
   readonly id: string
   readonly detail: string
@@ -11,7 +10,7 @@ export interface UnreadableRow {
 
 const decodeId = Schema.decodeUnknownOption(Schema.Struct({ integration_id: Schema.String }))
 
-/** Describes the first unreadable column: `catch_up: expected "latest" | "all" | "skip", actual "daily"`. */
+/** Describes the first unreadable column, for example `catch_up: expected "latest" | "all" | "skip", actual "daily"`. */
 export const whyUnreadable = (error: ParseResult.ParseError): string => {
   const [first] = ParseResult.ArrayFormatter.formatErrorSync(error)
   if (first === undefined) return "a column has a value that no version of the schema allows"
@@ -19,7 +18,7 @@ export const whyUnreadable = (error: ParseResult.ParseError): string => {
   return `${path.join(".") || "the row"}: ${message.slice(0, 1).toLowerCase()}${message.slice(1, 300)}`
 }
 
-/** Decodes rows one by one, so that the readable rows can be used even if other rows are unreadable. */
+/** Decodes rows one by one, so that one unreadable row does not affect other rows. */
 export const readRows = <A>(
   rows: ReadonlyArray<unknown>,
   decode: (row: unknown) => Either.Either<A, ParseResult.ParseError>

@@ -5,7 +5,6 @@ import { Slot } from "../Domain/Integration.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import { RunStatus } from "../Domain/Run.ts"
 
-/** The SQL type of an argument. Every transport sends exactly this type. */
 export type ArgumentType =
   | "uuid"
   | "uuid[]"
@@ -19,27 +18,25 @@ export type ArgumentType =
   | "timestamptz"
 
 /**
- * One SQL function in schema `public`, with its arguments (`p_...`) and the jsonb value that it returns. An omitted argument has
- * the default value that the SQL function declares. SQL functions are named only in the Rpc files in src/Database (this file,
- * HistoryRpc, DiagnosisRpc, ...).
+ * A SQL function in schema `public`, with arguments (`p_...`) and a jsonb result. An omitted argument has the function's default
+ * value. SQL functions are named only in the Rpc files of src/Database.
  */
 export interface Rpc<A, R> {
   readonly name: string
   readonly types: Readonly<Record<string, ArgumentType>>
-  /** Encodes the arguments as JSON, or says which argument is invalid. */
+  /** Returns the arguments as JSON, or which argument is invalid. */
   readonly encode: (args: A) => Either.Either<unknown, string>
   /**
-   * Decodes the answer, or says where the answer has an unexpected value. The text never contains the value itself, because an
-   * integration's config may hold secrets.
+   * Returns the decoded answer, or where it has an unexpected value. Never quotes the value, because an integration's config can
+   * contain secrets.
    */
   readonly decode: (answer: unknown) => Either.Either<R, string>
-  /** True if the function only reads and the call can therefore be repeated safely. */
+  /** Whether the call can be repeated safely because the function only reads. */
   readonly readOnly: boolean
-  /** The SQL expression that a direct connection sends instead of the call. The expression may use the arguments. */
+  /** The SQL expression that a direct connection sends instead of the call. It can use the arguments. */
   readonly body?: string
 }
 
-/** An Rpc whose arguments and answer are described by schemas. */
 export interface SchemaRpc<A, AI, R, RI> extends Rpc<A, R> {
   readonly types: { readonly [K in keyof AI]-?: ArgumentType }
   readonly args: Schema.Schema<A, AI>
@@ -47,8 +44,8 @@ export interface SchemaRpc<A, AI, R, RI> extends Rpc<A, R> {
 }
 
 /**
- * Makes an Rpc whose schemas are built on the first call. A tick calls only a few functions and spends most of its time on
- * start-up, so the other functions' schemas are never built.
+ * Makes an Rpc that builds its schemas on the first call, because a tick calls few functions and spends most of its time on
+ * start-up.
  */
 export const make = <A, AI, R, RI>(
   rpc: Omit<SchemaRpc<A, AI, R, RI>, "args" | "result" | "encode" | "decode"> & {
@@ -82,22 +79,22 @@ const explain = (error: ParseResult.ParseError): string =>
 
 const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/
 
-/** Rows that the caller decodes one by one, so that an unreadable row does not affect other rows. */
+/** Rows that the caller decodes one by one (./ReadRows.ts). */
 export const Rows = Schema.Array(Schema.Unknown)
 
-/** Due integrations that cannot run, each with the reason. */
+/** Due integrations that cannot run. */
 export const RejectedRows = Schema.optionalWith(
   Schema.Array(Schema.Struct({ integration_id: Schema.UUID, detail: Schema.String })),
   { default: () => [] }
 )
 
-/** The arguments that restrict a call to part of the project. Without them, the call covers the whole project. */
+/** Restricts a call to part of the project. By default, a call covers the whole project. */
 export const scopeArgument = {
   p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
   p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
 }
 
-/** Reads a page of due integrations, oldest slot first. A null `cursor` in the answer marks the last page. */
+/** Reads a page of due integrations, oldest slot first. The last page has a null `cursor`. */
 export const readDue = make({
   name: "read_due_integrations",
   readOnly: true,
@@ -117,7 +114,7 @@ export const readDue = make({
     })
 })
 
-/** Reads the runs that any engine may start now: retries that are due, and claims that were never started. */
+/** Reads the runs that any engine can start now: due retries, and claims that were never started. */
 export const readPending = make({
   name: "read_pending_runs",
   readOnly: true,
@@ -138,7 +135,7 @@ export const readPending = make({
   result: () => Rows
 })
 
-/** Claims at most 100 slots under the advisory lock. A repeated call with the same claim token returns the same claims. */
+/** Claims at most 100 slots. A repeated call with the same token returns the same claims. */
 export const claimRuns = make({
   name: "claim_sync_runs",
   readOnly: false,
@@ -183,10 +180,10 @@ export const startRuns = make({
           run_id: Schema.UUID,
           lease_token: Schema.UUID,
           lease_seconds: Schema.Number,
-          /** Whether the tick's first request to the function was a cold start, if that request was made for this run. */
+          /** Whether the tick's first request to the function was made for this run and was a cold start. */
           cold_start: Schema.Boolean,
           warm_up_ms: Schema.NullOr(Schema.Int),
-          /** The accounting API that the run uses, if it is known. */
+          /** The run's accounting API, if known. */
           api_provider: Schema.optionalWith(Schema.String, { exact: true }),
           api_host: Schema.optionalWith(Schema.String, { exact: true })
         })
@@ -204,14 +201,14 @@ export const startRuns = make({
           reason: Schema.String,
           detail: Schema.optionalWith(Schema.String, { exact: true }),
           status: Schema.NullOr(RunStatus),
-          /** The time at which the start can be retried, if it is known. */
+          /** When the start can be retried, if known. */
           retry_at: Schema.optionalWith(Instant, { exact: true })
         })
       )
     })
 })
 
-/** The result of one attempt, in the form that `settle_sync_runs` accepts. */
+/** The result of an attempt. */
 export const Settlement = Schema.Struct({
   run_id: Schema.UUID,
   lease_token: Schema.UUID,
@@ -220,11 +217,10 @@ export const Settlement = Schema.Struct({
   error_code: Schema.NullOr(Schema.String),
   error_message: Schema.NullOr(Schema.String),
   response: Schema.Unknown,
-  /** The wait before the next attempt, in milliseconds, if the outcome is `not_executed`. */
+  /** The wait before the next attempt, in milliseconds, for `not_executed`. */
   retry_in_ms: Schema.NullOr(Schema.Number),
-  /** How long the function may work, in seconds since the start of the attempt, if the outcome is `accepted`. */
+  /** The function's time limit for `accepted`, in seconds since the start of the attempt. */
   lease_seconds: Schema.NullOr(Schema.Number),
-  /** The signal about the health of the accounting API, if the outcome contains one. */
   health: Schema.optionalWith(HealthSignal, { exact: true })
 })
 export type Settlement = typeof Settlement.Type
@@ -237,7 +233,7 @@ export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
   Unknown: "unknown"
 }
 
-/** A run after its settlement. `accepted` is false if the run's lease token had changed, or if the settlement came too late. */
+/** `accepted` is false if the run's lease token had changed, or if the settlement was too late. */
 export const Settled = Schema.Struct({
   run_id: Schema.UUID,
   accepted: Schema.Boolean,
@@ -249,10 +245,7 @@ export const Settled = Schema.Struct({
 })
 export type Settled = typeof Settled.Type
 
-/**
- * Records the outcomes of at most 100 attempts, which are identified by their lease tokens. A repeated settlement is accepted and
- * changes nothing.
- */
+/** Records the outcomes of at most 100 attempts. A repeated settlement is accepted and changes nothing. */
 export const settleRuns = make({
   name: "settle_sync_runs",
   readOnly: false,
@@ -266,7 +259,7 @@ export const settleRuns = make({
   result: () => Schema.Struct({ now: Instant, settled: Schema.Array(Settled) })
 })
 
-/** Releases runs that were claimed but not started, so that any engine may start them immediately. */
+/** Releases runs that were not started, so that any engine can start them immediately. */
 export const releaseClaims = make({
   name: "release_sync_claims",
   readOnly: false,
@@ -276,8 +269,8 @@ export const releaseClaims = make({
 })
 
 /**
- * Reverts starts whose invocation was not sent (running -> pending). A reverted attempt is not counted. Does not revert the start
- * of a run whose function has begun. A repeated call with the same lease token returns the same answer.
+ * Reverts starts whose invocation was not sent (running -> pending). The attempts do not count. Does not revert a run whose
+ * function has begun. A repeated call with the same lease token returns the same answer.
  */
 export const revertStarts = make({
   name: "revert_sync_starts",

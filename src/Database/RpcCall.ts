@@ -4,19 +4,15 @@ import { tidyMessage } from "../Domain/Message.ts"
 import { jsonbSafe } from "./JsonbSafe.ts"
 import type { Rpc } from "./Rpc.ts"
 
-/** The arguments of one call as JSON. An omitted argument has the default value that the SQL function declares. */
 export type RpcArguments = Readonly<Record<string, unknown>>
 
-/** The maximum length of an answer, in bytes. An answer with a hundred claimed runs is about 100 KB. */
+/** The maximum length of an answer, in bytes. A hundred claimed runs need about 100 KB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/**
- * The default time limit from the start of a call to the last byte of its answer, in milliseconds. A transport may set another
- * limit.
- */
+/** The default time limit for a call, in milliseconds. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
-/** Makes the error for a failed call. Reduces the detail to one line and masks keys. */
+/** Reduces the detail to one line and masks keys. */
 export const callError = (
   rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],
@@ -26,7 +22,7 @@ export const callError = (
 ): SupabaseError =>
   new SupabaseError({
     operation: rpc.name,
-    // A read can always be repeated, so it does not matter whether the database executed it.
+    // A read can be repeated, even if the database executed it.
     reason: rpc.readOnly && reason === "Ambiguous" ? "NotExecuted" : reason,
     code,
     detail: tidyMessage(detail),
@@ -34,8 +30,8 @@ export const callError = (
   })
 
 /**
- * Encodes the arguments in the form that every transport sends: JSON without undefined values and without characters that
- * PostgreSQL cannot store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`) before anything is sent.
+ * Encodes the arguments as JSON without undefined values and without characters that PostgreSQL cannot store.
+ * *Fails with* SupabaseError (`Rejected`, `invalid_argument`) before anything is sent.
  */
 export const encodeArguments = <A, R>(
   rpc: Rpc<A, R>,
@@ -52,7 +48,7 @@ export const encodeArguments = <A, R>(
     : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "the arguments are not an object"))
 }
 
-/** Decodes the answer. *Fails with* SupabaseError (`Malformed`), which names the path of the unexpected value. */
+/** *Fails with* SupabaseError (`Malformed`), which names the path of the unexpected value. */
 export const decodeAnswer = <A, R>(
   rpc: Rpc<A, R>,
   answer: unknown

@@ -3,16 +3,14 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { ArgumentType, Rpc } from "./Rpc.ts"
 import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
 
-/** A SQL statement and its parameters. All parameters are text. */
 export interface RpcStatement {
   readonly text: string
   readonly parameters: ReadonlyArray<string | null>
 }
 
 /**
- * Builds one statement that calls a SQL function, for transports that connect directly to PostgreSQL. Arguments are sent as text.
- * The server casts each argument to the type that the SQL function declares, so that no driver's type mapping applies. If the
- * answer is longer than the limit, the server does not send the answer: `answer` is null, and `length` is the answer's length.
+ * Builds the statement that calls a SQL function over a direct connection. Sends arguments as text, which the server casts to the
+ * declared types, so that no driver's type mapping applies. If the answer is too long, the server returns only its length.
  */
 export const statementOf = (
   rpc: {
@@ -47,7 +45,7 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
 
-/** If the result is a single row, returns its JSON text and the length of that text in bytes. Otherwise returns null. */
+/** Returns null unless the result is a single row. `length` is in bytes. */
 const readRow = (
   rows: unknown
 ): { readonly answer: string | null; readonly length: number | null } | null => {
@@ -60,7 +58,7 @@ const readRow = (
     : null
 }
 
-/** Decodes the answer from the rows. *Fails with* SupabaseError (`Malformed`). */
+/** *Fails with* SupabaseError (`Malformed`). */
 export const decodeRowsOf = <A, R>(
   rpc: Rpc<A, R>,
   rows: unknown

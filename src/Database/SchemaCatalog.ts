@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 
-/** The scheduler's objects in a database, as `sync_scheduler.catalog` returns them. */
+/** The scheduler's objects in a database (`sync_scheduler.catalog`). */
 export const SchemaCatalog = Schema.Struct({
-  /** A 14-digit version; null if the scheduler is not installed. */
+  /** 14 digits; null if the scheduler is not installed. */
   schema_version: Schema.NullOr(Schema.String),
   functions: Schema.Array(
     Schema.Struct({
@@ -32,17 +32,16 @@ export const SchemaCatalog = Schema.Struct({
 })
 export type SchemaCatalog = typeof SchemaCatalog.Type
 
-/** One object of the schema. `print` is the fingerprint of the object's definition; null if unknown. */
+/** An object of the schema. `print` is the fingerprint of its definition; null if unknown. */
 export interface Item {
   readonly kind: "function" | "table" | "view" | "column" | "index" | "trigger"
-  /** The qualified name: `public.sync_tick`, `public.sync_tick.engine_id`, `public.begin_sync_run(p_run_id uuid, ...)`. */
+  /** For example `public.sync_tick`, `public.sync_tick.engine_id` or `public.begin_sync_run(p_run_id uuid, ...)`. */
   readonly name: string
-  /** The table that the object belongs to; null for functions and for tables themselves. */
   readonly table: string | null
   readonly print: string | null
 }
 
-/** An object that the migrations create, with the versions of the migrations that create it and last change it. */
+/** An object that the migrations create. `since` and `changed` are the migrations that create it and last change it. */
 export const ExpectedItem = Schema.Struct({
   kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
   name: Schema.String,
@@ -53,20 +52,17 @@ export const ExpectedItem = Schema.Struct({
 })
 export type ExpectedItem = typeof ExpectedItem.Type
 
-/**
- * Tables that a project may have had before the scheduler was installed. Their column types and constraints may be the project's
- * own.
- */
+/** Tables that a project can have before the scheduler is installed, with its own column types and constraints. */
 const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.organization_integrations",
   "public.sync_run_log"
 ])
 
-/** Converts the catalog to a list of objects that can be missing independently of each other. */
+/** Returns the objects that can be missing independently of each other. */
 export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
   ...functions.map(({ args, definer, name, source }): Item => {
     const print = source === null ? null : `${source}${definer ? " definer" : ""}`
-    // The prefix `public.` is removed, because the session's search path decides whether the schema of a type is shown.
+    // Removes `public.`, because the session's search path decides whether it is shown.
     const signature = `${name}(${args.replaceAll("public.", "")})`
     return { kind: "function", name: signature, table: null, print }
   }),
@@ -83,7 +79,7 @@ export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Ite
           print: isOurs ? type : null
         })
       ),
-      // An adopted table keeps its own primary key, whose name may be different, so the primary-key index is not compared.
+      // The primary key of an adopted table can have a different name.
       ...Object.entries(indexes)
         .filter(([index]) => isOurs || !index.endsWith("_pkey"))
         .map(
@@ -106,16 +102,15 @@ export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Ite
   })
 ]
 
-/** An object that differs from the migrations. `found` is null if the object does not exist. */
+/** `found` is null if the object does not exist. */
 export interface Drift {
   readonly expected: ExpectedItem
   readonly found: Item | null
 }
 
 /**
- * Returns the objects that are missing although the database's schema version includes them, and the objects that were changed by
- * hand. Does not report an object that only a later migration creates or changes. Does not report additional objects, because
- * they belong to the project.
+ * Returns the objects that are missing or were changed by hand, according to the database's schema version. Ignores additional
+ * objects, which belong to the project.
  */
 export const driftOf = (
   expected: ReadonlyArray<ExpectedItem>,
@@ -128,7 +123,7 @@ export const driftOf = (
     if (item.since > version) return []
     const found = there.get(`${item.kind} ${item.name}`)
     if (found === undefined) {
-      // The columns, indexes and triggers of a missing table are not reported separately.
+      // If the table is missing, its columns, indexes and triggers are not listed.
       return item.table === null || isThere(item.table) ? [{ expected: item, found: null }] : []
     }
     const isSame = item.print === null || found.print === null || item.print === found.print
@@ -136,7 +131,7 @@ export const driftOf = (
   })
 }
 
-/** Returns the names of the tables, views and functions in schema public that must be looked up in the database. */
+/** Returns the names of the tables, views and functions in schema public. */
 export const namesOf = (expected: ReadonlyArray<ExpectedItem>): ReadonlyArray<string> => [
   ...new Set(
     expected.flatMap(({ kind, name }) => {

@@ -2,27 +2,23 @@ import { Either, Schema } from "effect"
 import { SchemaMismatch } from "../Domain/Errors.ts"
 import { make } from "./Rpc.ts"
 
-/** A database's schema, as the database reports it. A version has 14 digits, so that versions can be sorted as text. */
+/** A database's schema. A version has 14 digits, so versions can be compared as strings. */
 export interface DatabaseSchema {
-  /** The version of the newest applied migration. */
   readonly version: string
-  /**
-   * The oldest engine that works with the schema, identified by the newest migration that it knows; null if there is no limit.
-   */
+  /** The oldest engine that works with the schema, as its newest known migration; null for no limit. */
   readonly enginesFrom: string | null
 }
 
-/** The schemas that an engine works with. */
 export interface EngineSchema {
   /** The newest migration that the engine knows. */
   readonly version: string
-  /** The oldest schema version that has all functions that the engine's ticks call. */
+  /** The oldest schema with all functions that the engine's ticks call. */
   readonly oldest: string
 }
 
 /**
- * Decides whether an engine is compatible with a database's schema. Accepts a schema that is older than the engine's, down to
- * `oldest`. Accepts a newer schema unless that schema declares (`enginesFrom`) that engines as old as this one no longer work.
+ * Decides whether an engine works with a database's schema. Accepts older schemas down to `oldest`, and newer schemas unless
+ * their `enginesFrom` excludes this engine.
  */
 export const compareSchema = (
   database: DatabaseSchema,
@@ -39,7 +35,7 @@ export const compareSchema = (
   return Either.right("database_newer")
 }
 
-/** Reads the database's schema version. The first migration creates the SQL function, so every version of the schema has it. */
+/** Reads the schema version. Every version of the schema has this function. */
 export const readSchema = make({
   name: "read_sync_schema",
   readOnly: true,

@@ -2,13 +2,13 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 
 type Reason = SupabaseError["reason"]
 
-/** The verdict on a failure, and the cause as text for the operator. */
+/** The verdict on a failure. `why` is the cause for the operator. */
 export interface CodeVerdict {
   readonly reason: Reason
   readonly why: string
 }
 
-/** Restores the grant that the migrations make, for a project that has revoked it. */
+/** Restores a grant of the migrations. */
 export const GRANT = "grant execute on all functions in schema public to service_role;"
 
 const readOnly = [
@@ -17,11 +17,11 @@ const readOnly = [
 ] as const
 
 /**
- * The verdict for each SQLSTATE or PostgREST code. A code that is in neither this table nor `classes` means that the database
+ * The verdict for each SQLSTATE or PostgREST code. For any code that is in neither this table nor `classes`, the database
  * rejected this particular call.
  *
  * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the behaviour of both servers. A statement that ended with
- * an error was rolled back. A session that died may have committed.
+ * an error was rolled back. A session that died might have committed.
  */
 const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST000: ["NotExecuted", "the API could not connect to the database"],
@@ -63,14 +63,13 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * Returns whether the error comes from a replica. PostgREST opens the transaction of a volatile function with BEGIN ... READ WRITE,
- * and a replica rejects this statement with 0A000. Any other 0A000 is a bug in the call, such as a write in a function that is
- * declared stable.
+ * A replica rejects PostgREST's BEGIN ... READ WRITE with 0A000. Any other 0A000 is a bug in the call, such as a write in a
+ * function that is declared stable.
  */
 const isReplica = (code: string, message: string): boolean =>
   code === "0A000" && message.startsWith("cannot set transaction read-write mode")
 
-/** The verdict for each class of SQLSTATEs. The class is the first two characters of a SQLSTATE. */
+/** The verdict for each class of SQLSTATEs, which is their first two characters. */
 const classes: Readonly<Record<string, readonly [Reason, string]>> = {
   "08": ["Ambiguous", "the connection to the database failed"],
   "53": ["NotExecuted", "the database is out of connections, memory or disk"],
@@ -80,8 +79,8 @@ const classes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * HTTP statuses that are meaningful even without a PostgREST or PostgreSQL code. Any other status without such a code came from a
- * gateway, which may have forwarded the call.
+ * Verdicts on HTTP statuses without a PostgREST or PostgreSQL code. Any other such status came from a gateway, which might have
+ * forwarded the call.
  *
  * *Source*: Supabase's list of HTTP status codes for projects.
  */
@@ -96,27 +95,21 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   540: ["NotExecuted", "the project is paused"]
 }
 
-/**
- * Returns whether the code is PostgREST's PTxyz, which a function raises to choose the HTTP status xyz. Such a code does not
- * prove that the key was rejected.
- */
+/** A function raises PostgREST's PTxyz to choose the HTTP status xyz, so the code does not prove that the key was rejected. */
 const isChosen = (code: string): boolean => /^PT\d{3}$/.test(code)
 
-/**
- * Returns whether the code has the format of a SQLSTATE. Requires a digit, because the error code EPIPE also has five characters.
- */
+/** Requires a digit, because the error code EPIPE also has five characters. */
 const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 
-/** Returns whether a code comes from PostgreSQL or PostgREST rather than from a gateway. */
+/** Returns whether a code comes from PostgreSQL or PostgREST, and not from a gateway. */
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Classifies a failed call by its error code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no HTTP
- * status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also
- * Ambiguous, because PostgREST sends this response if the server process died during the call, possibly after the commit.
+ * Classifies a failed call by its error code or, if the code is unknown, by the HTTP status; 0 for no status. A failure that is
+ * not known to be harmless is Ambiguous. This includes a 400 with an empty code and message, which PostgREST sends if the server
+ * process died during the call, possibly after the commit.
  *
- * A 401 means that the key was rejected, regardless of the code: PostgREST returns the code 22023 for a JWT whose role does not
- * exist.
+ * A 401 means that the key was rejected, regardless of the code: PostgREST returns 22023 for a JWT whose role does not exist.
  */
 export const judgeCode = (code: string, status: number, message = ""): CodeVerdict => {
   const [reason, why] = verdictOf(code, status, message)
@@ -133,23 +126,17 @@ const verdictOf = (code: string, status: number, message: string) => {
   return byCode ?? (["Rejected", "the database refused this call"] as const)
 }
 
-/**
- * Returns whether a call failed because the database accepts no writes: a direct connection reports 25006, and the Data API reports
- * 0A000.
- */
+/** A direct connection reports 25006, and the Data API reports 0A000. */
 export const isReadOnly = ({ code, reason }: Pick<SupabaseError, "code" | "reason">): boolean =>
   reason === "NotExecuted" && (code === "25006" || code === "0A000")
 
-/** A server's description of its own error. */
 export interface ServerWords {
   readonly message: string
   readonly detail?: string | null | undefined
   readonly hint?: string | null | undefined
 }
 
-/**
- * Combines the verdict's cause and the server's own words. Omits row values, because an integration's config may hold secrets.
- */
+/** Omits row values, because an integration's config can contain secrets. */
 export const explainVerdict = (verdict: CodeVerdict, words: ServerWords): string =>
   [
     `${verdict.why}: ${words.message.trim() || "no text"}`,

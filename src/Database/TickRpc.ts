@@ -3,17 +3,17 @@ import { Instant } from "../Domain/Instant.ts"
 import { openTickFunction } from "./OpenTick.ts"
 import { make, RejectedRows, Rows } from "./Rpc.ts"
 
-/** Work to start now, reserved for the calling engine: pending runs and due integrations. */
+/** Work that is reserved for the calling engine. */
 const work = {
   now: Instant,
   pending: Rows,
   integrations: Rows,
   rejected: RejectedRows,
-  /** Whether more work may be due. */
+  /** Whether more work might be due. */
   more: Schema.Boolean
 }
 
-/** Opens a tick: sweeps the runs of dead engines, and fetches the first work. An idle tick needs no other call. */
+/** Sweeps the runs of dead engines, and fetches the first work. An idle tick needs no other call. */
 export const openTick = make({
   ...openTickFunction,
   args: () =>
@@ -46,11 +46,9 @@ export const openTick = make({
       }),
       ...work,
       several_organisations: Schema.optionalWith(Schema.Boolean, { default: () => true }),
-      /** Whether a backfill can continue. */
       backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-      /** Whether an incident about this machine's clock is open. */
       clock_skew_open: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-      /** Functions to warm up for slots in the next minute; null is the default function. */
+      /** Functions to warm up for future slots; null is the default function. */
       warm_ups: Schema.optionalWith(
         Schema.Array(
           Schema.Struct({ function_name: Schema.NullOr(Schema.String), next_run_at: Instant })
@@ -61,9 +59,8 @@ export const openTick = make({
 })
 
 /**
- * Reserves up to `p_limit` pending runs and due integrations for an engine. No other engine gets the reserved work for 15 s. A
- * repeated call with the same token returns the same work. With `integration_ids`, the answer also contains work that the engine
- * itself has already reserved.
+ * Reserves up to `p_limit` pending runs and due integrations for an engine for 15 s. A repeated call with the same token returns
+ * the same work. With `integration_ids`, the answer includes work that the engine has already reserved.
  */
 export const fetchWork = make({
   name: "fetch_sync_work",
@@ -79,16 +76,14 @@ export const fetchWork = make({
         drift_alert_seconds: Schema.Number,
         org_id: Schema.optional(Schema.UUID),
         integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
-        /** Organisations that already have enough work in this tick. */
         exclude_org_ids: Schema.optional(Schema.Array(Schema.UUID)),
-        /** Integrations that this tick could not claim. */
         exclude_ids: Schema.optional(Schema.Array(Schema.UUID))
       })
     }),
   result: () => Schema.Struct(work)
 })
 
-/** Finishes a tick that found work: stores the summary in the tick's row in `sync_tick`. */
+/** Stores the summary of a tick that found work. */
 export const finishTick = make({
   name: "finish_sync_tick",
   readOnly: false,

@@ -2,10 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { make } from "./Rpc.ts"
 
-/**
- * Reads the functions to warm up for slots within the given number of seconds, each with its next slot. A null name is the default
- * function.
- */
+/** Reads the functions to warm up for slots in the given number of seconds. The name is null for the default function. */
 export const readUpcomingWarmUps = make({
   name: "read_upcoming_warm_ups",
   readOnly: true,
@@ -18,9 +15,8 @@ export const readUpcomingWarmUps = make({
 })
 
 /**
- * Records the result of a tick's first request to a function, and returns whether the function is still worth warming up.
- * `p_in_run` is true if the request was made for a run. In that case, the settlement of the run opens the incident about a cold
- * start.
+ * Records a tick's first request to a function, and returns whether warm-ups have a benefit. `p_in_run`: the request was made for
+ * a run, whose settlement then opens the incident about a cold start.
  */
 export const recordContact = make({
   name: "record_function_contact",

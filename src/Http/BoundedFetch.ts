@@ -5,21 +5,18 @@ import { type HttpProxy, type ProxyOf, throughProxy } from "./Proxy.ts"
 
 export { FetchFailure } from "./FetchFailure.ts"
 
-/** The limits on one request. */
 export interface Bounds {
-  /** The maximum number of bytes read from the response body. */
+  /** The maximum number of bytes of the response body. */
   readonly maxBytes: number
-  /** The time limit from the call to the last byte of the response, in milliseconds. Absent if the caller sets its own deadline. */
+  /** The time limit for the whole response, in milliseconds; absent if the caller sets a deadline. */
   readonly timeoutMs?: number
-  /**
-   * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
-   */
+  /** The User-Agent. Supabase rejects a secret key with a browser-like User-Agent. */
   readonly userAgent?: string
-  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. By default, messages name no proxy. */
+  /** Finds the proxy to name in messages; none by default. */
   readonly proxyOf?: ProxyOf
 }
 
-/** An HTTP response whose body was read completely, or up to the byte limit if `truncated` is true. */
+/** A response. If `truncated` is true, the body ends at the byte limit. */
 export interface BoundedAnswer {
   readonly status: number
   readonly statusText: string
@@ -29,10 +26,11 @@ export interface BoundedAnswer {
 }
 
 /**
- * Sends one request and reads its response within the limits. Returns redirects without following them.
+ * Sends one request and reads the response within the limits. Returns redirects without following them.
  *
- * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: the request is sent at most once. The deadline
- * covers the body. The connection is closed when the call is interrupted, the deadline passes or the byte limit is exceeded.
+ * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`).
+ * *Guarantees*: the request is sent at most once. The deadline covers the body. The connection is closed when the call is
+ * interrupted, the deadline passes or the byte limit is exceeded.
  */
 export const boundedFetch = (
   input: string | URL,
@@ -62,7 +60,7 @@ export const boundedFetch = (
 const proxyFor = (input: string | URL, { proxyOf }: Bounds): HttpProxy | null =>
   proxyOf !== undefined && URL.canParse(input) ? proxyOf(new URL(input)) : null
 
-/** Sends the request, and calls `resume` once with the result. Returns a function that closes the connection. */
+/** Calls `resume` once with the result. Returns a function that closes the connection. */
 const begin = (
   input: string | URL,
   init: RequestInit,
@@ -74,7 +72,7 @@ const begin = (
     (answer) => resume(Effect.succeed(answer)),
     (error) => {
       const proxy = proxyFor(input, bounds)
-      // Behind a proxy, the unreachable host may be the proxy itself, so the message names no host.
+      // Behind a proxy, the unreachable host might be the proxy itself.
       const server = proxy === null ? URL.parse(input)?.host : undefined
       const { detail, reason, system } =
         error instanceof FetchFailure ? error : explainRejection(error, server)
@@ -86,8 +84,9 @@ const begin = (
 }
 
 /**
- * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the response. Rejects
- * redirects and responses that exceed the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
+ * Returns a `fetch` with limits, for supabase-js (`global.fetch`). Buffers the response. Rejects redirects and responses that
+ * exceed the byte limit.
+ * *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -128,15 +127,15 @@ const send = async (
   const { body, truncated } = isShort(response.headers, bounds.maxBytes)
     ? { body: await response.bytes(), truncated: false }
     : await readAtMost(response.body, bounds.maxBytes)
-  // Cancelling the reader alone does not guarantee that the runtime closes the connection.
+  // The runtime might keep the connection open after the reader is cancelled.
   if (truncated) end.abort()
   const { status, statusText, headers } = response
   return { status, statusText, headers, body, truncated }
 }
 
 /**
- * Returns whether the response is a proxy's own 407, which means that the proxy did not forward the request. For https requests,
- * the runtime itself reports the 407.
+ * Returns whether a 407 comes from a proxy that did not forward the request. For https requests, the runtime itself reports the
+ * 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
@@ -153,15 +152,12 @@ const prepare = async (
   if (hasOwnConnection(init)) return request
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
-  // The body is a stream, because a stream can be sent only once. If a reused connection breaks after the server has read the
-  // request, Deno resends a repeatable body, even in a POST (denoland/deno#32566), and a sync would run twice.
+  // A stream can be sent only once. Deno resends a repeatable body, even in a POST, if a reused connection breaks after the
+  // server has read the request (denoland/deno#32566). A sync would then run twice.
   return { ...request, body: blob.stream() }
 }
 
-/**
- * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive, and never
- * resends such a request, because Bun resends only when a reused connection breaks.
- */
+/** Bun uses a new connection for a request without keepalive. It resends a request only after a reused connection breaks. */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"
 
@@ -172,9 +168,8 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 }
 
 /**
- * The fetch standard requires `duplex` with a streamed body. `tls` and `verbose` are Bun options. Without `tls`, the key would be
- * sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` were set. Without `verbose`, the key would be printed if
- * `BUN_CONFIG_VERBOSE_FETCH` were set.
+ * The fetch standard requires `duplex` for a stream. `tls` and `verbose` override environment variables of Bun:
+ * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to any server, and `BUN_CONFIG_VERBOSE_FETCH` would print the key.
  */
 const fixedOptions = {
   redirect: "manual",
@@ -187,7 +182,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   try {
     return new Headers(given)
   } catch {
-    // The runtime's own message is not used, because it quotes the header's value, which may be the key.
+    // The runtime's own message quotes the header's value, which might be the key.
     throw new FetchFailure({
       reason: "NotSent",
       detail: "the name or value of a header is not valid"
@@ -195,7 +190,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   }
 }
 
-/** Returns whether the response declares a length within the limit. The runtime enforces the declared length. */
+/** The runtime enforces the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")

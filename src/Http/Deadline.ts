@@ -1,10 +1,11 @@
 import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
- * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it avoids the
- * cost of a timer and a race for each operation. `begin` calls `resume` once with the result, and returns a function that cancels
- * the operation. After `ms` milliseconds, the operation is cancelled, and `onTimeout` supplies the result. An interruption also
- * cancels the operation.
+ * Runs an asynchronous operation for at most `ms` milliseconds. `begin` calls `resume` once with the result, and returns a
+ * function that cancels the operation. After the deadline, the operation is cancelled, and `onTimeout` supplies the result. An
+ * interruption also cancels the operation.
+ *
+ * Every invocation and every database call uses this function, which avoids a timer and a race for each operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
@@ -30,14 +31,14 @@ export const asyncWithDeadline = <A, E>(options: {
   )
 
 interface Deadline {
-  /** The deadline on the monotonic clock, in nanoseconds. */
+  /** In nanoseconds, on the monotonic clock. */
   readonly at: bigint
   readonly expire: () => void
 }
 
 /**
- * The pending deadlines on one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
- * until the earliest deadline. The sleep is interrupted only if a new deadline is the earliest, or if the last deadline is cleared.
+ * The pending deadlines on one clock. One fiber sleeps until the earliest deadline. Its sleep is interrupted only by an earlier
+ * deadline or when no deadline is left.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()
@@ -50,7 +51,7 @@ class Deadlines {
     this.clock = clock
   }
 
-  /** Sets a deadline. Returns a function that clears the deadline; clearing it twice has no further effect. */
+  /** Returns a function that clears the deadline. */
   set(ms: number, expire: () => void): () => void {
     const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }
@@ -69,7 +70,7 @@ class Deadlines {
     this.watcher = Effect.runFork(Effect.withClock(this.watch, this.clock))
   }
 
-  /** Interrupts the sleeping fiber when the last deadline is cleared, so that the fiber does not keep the process alive. */
+  /** Without deadlines, interrupts the fiber, which would keep the process alive. */
   private lifted(): void {
     this.pending -= 1
     if (this.pending > 0) return
@@ -86,7 +87,7 @@ class Deadlines {
     return this.watch
   })
 
-  /** Expires the deadlines that have passed. Returns the time of the next deadline, or null if there is none. */
+  /** Expires deadlines. Returns the time of the next deadline; null if there is none. */
   private expireUntil(now: bigint): bigint | null {
     let next: bigint | null = null
     for (const alike of this.lengths.values()) {

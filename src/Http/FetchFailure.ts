@@ -2,17 +2,16 @@ import { Data } from "effect"
 import { tidyMessage } from "../Domain/Message.ts"
 
 /**
- * A request that received no complete response.
+ * A request without a complete response.
  *
- * - `NotSent`: it is certain that nothing was sent. The cause is a bad URL or header, DNS, a refused or impossible connection, the
- * proxy, or the TLS handshake.
- * - `TimedOut`: the deadline passed before the last byte of the response. The server may have acted on the request.
- * - `Disconnected`: the connection broke, and the request may have been sent.
- * - `Redirected`: the server responded with a redirect, which is never followed, because the key would be sent to another server.
- * - `TooLarge`: the response is longer than the limit. The server has acted on the request.
+ * - `NotSent`: nothing was sent, for example because of a bad URL, DNS, a proxy or the TLS handshake.
+ * - `TimedOut`: the deadline passed before the last byte of the response. The request might have taken effect.
+ * - `Disconnected`: the connection broke. The request might have been sent.
+ * - `Redirected`: the server sent a redirect. Following it would send the key to another server.
+ * - `TooLarge`: the response exceeds the byte limit. The request has taken effect.
  *
- * `detail` is a plain sentence. `system` is the runtime's own text when `detail` replaces it, and otherwise empty. `code` repeats
- * the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
+ * `detail` is a plain sentence. `system` is the runtime's own message if `detail` replaces it, and otherwise empty. `code`
+ * repeats the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
  */
 export class FetchFailure extends Data.TaggedError("FetchFailure")<{
   readonly reason: "NotSent" | "TimedOut" | "Disconnected" | "Redirected" | "TooLarge"
@@ -37,10 +36,8 @@ export class FetchFailure extends Data.TaggedError("FetchFailure")<{
 }
 
 /**
- * Determines whether a rejected `fetch` sent anything. Returns `NotSent` only for errors that are known to occur before the first
- * byte of the request is sent, and `Disconnected` for every other error.
- *
- * `server` is the request's destination as `host:port`, if the request did not go through a proxy.
+ * Classifies the error of a rejected `fetch`. Returns `NotSent` only for errors that are known to occur before the first byte is
+ * sent, and otherwise `Disconnected`. `server` is the destination as `host:port`, unless the request used a proxy.
  *
  * *Source*: every case was reproduced in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
  */
@@ -61,13 +58,13 @@ export const explainRejection = (error: unknown, server = "the server"): FetchFa
   })
 }
 
-/** Returns whether a failure's `system` text says that the address does not exist or the server's certificate is not trusted. */
+/** Returns whether a failure's `system` reports an unknown host or an untrusted certificate. */
 export const isPermanent = (system: string): boolean => {
   const [code = ""] = system.split(":")
   return code === "ENOTFOUND" || certificateCodes.has(code)
 }
 
-/** Patterns for the runtimes' error messages, and the plain sentences that replace those messages. The first match applies. */
+/** Plain sentences that replace the runtimes' messages. The first match applies. */
 const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
   [
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
@@ -87,12 +84,10 @@ const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string
   ]
 ]
 
-/** Matches an error code, such as `ECONNRESET: `, at the beginning of one of Bun's error messages. */
+/** An error code, such as `ECONNRESET: `, at the start of a message from Bun. */
 const OWN_CODE = /^[A-Z_]{4,}: /
 
-/**
- * Bun's codes for requests that were not sent. Includes codes for proxy tunnels, because nothing is sent before the tunnel is open.
- */
+/** Bun's codes for requests that were not sent, including failures to open a proxy tunnel. */
 const notSentCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
@@ -109,7 +104,7 @@ const notSentCodes: ReadonlySet<string> = new Set([
   "UnsupportedProxyProtocol"
 ])
 
-/** Codes for rejected certificates. A certificate is checked after the handshake and before the request is sent. */
+/** Codes for rejected certificates, which are checked before the request is sent. */
 const certificateCodes: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -132,16 +127,14 @@ const certificateCodes: ReadonlySet<string> = new Set([
   "UNABLE_TO_DECRYPT_CERT_SIGNATURE"
 ])
 
-/** Advice for users of a private certificate authority. No setting disables certificate checks. */
 const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
 
-/** Bun's advice to developers, which does not help operators. */
 const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error messages that show that a request was not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's messages are listed
- * only where Bun's code alone is ambiguous.
+ * Messages for requests that were not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's messages are needed only where its
+ * code is ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

@@ -1,25 +1,22 @@
-/** A proxy configured by an environment variable. */
 export interface HttpProxy {
   readonly variable: string
-  /** Scheme, host and port, without the user name and password. */
+  /** Scheme, host and port, without credentials. */
   readonly address: string
 }
 
-/** Returns the proxy for a request to `url`; null if the request goes directly to the server. */
+/** Returns the proxy for a request to `url`; null without a proxy. */
 export type ProxyOf = (url: URL) => HttpProxy | null
 
-/** Never uses a proxy, regardless of the environment. */
 export const noProxy: ProxyOf = () => null
 
-/** The environment variables that set a proxy for each URL scheme, in order of precedence. */
+/** Environment variables by URL scheme, in order of precedence. */
 const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
   "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
 }
 
 /**
- * Finds the proxy for a request by the same rule as Bun's fetch. Used only to name the proxy in messages; the runtime itself
- * chooses the proxy.
+ * Finds the proxy that the runtime uses, to name the proxy in messages.
  *
  * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
  */
@@ -34,7 +31,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Returns the error-message suffix that names the proxy; empty without a proxy. */
+/** Returns a suffix for messages; empty without a proxy. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -48,8 +45,8 @@ const addressOf = (text: string): string => {
 }
 
 /**
- * Returns whether a NO_PROXY entry matches the host of `url`. An entry is `*`, a name (which includes its subdomains), or an IPv4
- * range. A name may have a port.
+ * Returns whether a NO_PROXY entry matches the host of `url`. An entry is `*`, a name (with its subdomains and an optional port)
+ * or an IPv4 range.
  */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)

@@ -7,13 +7,13 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** Restricts a tick to part of the project. An empty scope means the whole project. */
+/** Restricts a tick to part of the project; empty for the whole project. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** An integration whose row could not be read. The tick reports the integration and processes other rows. */
+/** An integration whose row could not be read. Other rows are not affected. */
 export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
@@ -21,7 +21,7 @@ export interface UnreadableIntegration {
 
 /** A page of due integrations, oldest slot first. A null `cursor` marks the last page. */
 export interface DuePage {
-  /** The database's current time, in epoch milliseconds. Only the database clock decides what is due. */
+  /** The database's time, in epoch milliseconds. Only the database's clock decides what is due. */
   readonly now: number
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
@@ -30,46 +30,39 @@ export interface DuePage {
 
 /** Runs and integrations reserved for one engine for 15 s. */
 export interface Work {
-  /** The database's current time, in epoch milliseconds. Only the database clock decides what is due. */
+  /** The database's time, in epoch milliseconds. */
   readonly now: number
   readonly pending: ReadonlyArray<Run>
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
-  /** Whether more work may be due. */
+  /** Whether more work might be due. */
   readonly more: boolean
 }
 
-/** The limits on one fetch. */
 export interface WorkRequest {
   readonly scope: Scope
   /** The maximum combined number of runs and integrations, from 1 to 100. */
   readonly limit: number
-  /** Organisations that already have enough work in this tick. */
   readonly excludedOrgs?: ReadonlyArray<string>
-  /** Integrations that could not be claimed. */
   readonly excludedIds?: ReadonlyArray<string>
 }
 
-/** The result of opening a tick. Includes the first batch of work, which is fetched after the sweep. */
+/** The result of opening a tick, including the first batch of work. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
-  /** The clock skew, measured during the attempt that succeeded. */
+  /** The clock skew, measured during the successful attempt. */
   readonly skew: ClockSkew
-  /** Whether an incident about this machine's clock is open. Recording a tick closes the incident once the clock is correct. */
+  /** Whether an incident about this machine's clock is open. The incident closes when a tick with a correct clock is recorded. */
   readonly isSkewOpen: boolean
-  /** True if no run is waiting and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
+  /** Whether no run is waiting and no slot is due. An idle tick is recorded as finished when it is opened. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
-  /** Whether an open backfill might still have slots to run. */
   readonly backfills: boolean
-  /** Functions to warm up for slots due within the next minute; null is the default function. */
+  /** Functions to warm up for future slots; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>
 }
 
-/**
- * An attempt to open a tick, made before the engine was loaded, with its result or error. The engine treats this attempt as its
- * own. The instants are epoch milliseconds.
- */
+/** An attempt to open a tick before the engine was loaded. Instants are epoch milliseconds. */
 export interface FirstAttempt {
   readonly askedAt: number
   readonly answeredAt: number
@@ -77,17 +70,17 @@ export interface FirstAttempt {
 }
 
 export interface OpenOptions {
-  /** How long to wait for an unresponsive database, in milliseconds. */
+  /** The maximum wait for an unresponsive database, in milliseconds. */
   readonly waitMs: number
   /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number | undefined
   readonly firstAttempt?: FirstAttempt | undefined
 }
 
-/** The result of the tick's first request to a function, recorded with the run that the request was made for. */
+/** The result of a tick's first request to a function. It is recorded with the run that needed the function. */
 export interface FirstContact {
   readonly cold_start: boolean
-  /** The duration in milliseconds; null if the first request was not made for this run. */
+  /** The duration in milliseconds; null if the request was not made for this run. */
   readonly warm_up_ms: number | null
 }
 
@@ -99,13 +92,11 @@ export interface StartRequest {
 }
 
 /**
- * The result of starting a pending run.
- *
- * - `Started`: the start is committed, and this engine owns the lease.
+ * - `Started`: the start is committed, and this engine has the lease.
  * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
- * api_throttled or api_limit. The last two reasons mean that the accounting API must not be called yet; `retryInMs` is the wait
- * before the next attempt to start the run.
- * - `Unconfirmed`: the start may or may not be committed, so nothing may be sent.
+ * api_throttled or api_limit. The last two mean that the accounting API must not be called yet; `retryInMs` is the wait before
+ * the next attempt to start the run.
+ * - `Unconfirmed`: the start might be committed, so nothing must be sent.
  */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
@@ -118,16 +109,13 @@ export type Start =
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
 /**
- * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a
- * call with the same token for as long as a response would still be useful.
+ * The run log and the schedules. Every call is safe to repeat. LedgerLive retries a call with the same token as long as a
+ * response is useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
-    /**
-     * Sweeps the runs of dead engines, records the tick, and fetches the first runs and integrations, at most `limit` in total.
-     * Also returns functions to warm up.
-     */
+    /** Sweeps the runs of dead engines, records the tick, and fetches the first work, at most `limit` runs and slots. */
     readonly openTick: (
       tickId: string,
       request: WorkRequest,
@@ -135,15 +123,14 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** Reserves pending runs and due integrations. Each organisation's oldest runs and slots come first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
-    /** Reads the database's schema version and the engine versions that the database supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
-    /** Reads the page after `cursor` (null for the first page), with at most `limit` (1 to 100) integrations. */
+    /** Reads the page after `cursor` (null for the first page). `limit` is from 1 to 100. */
     readonly readDue: (
       cursor: string | null,
       scope: Scope,
       limit: number
     ) => Effect.Effect<DuePage, SupabaseError>
-    /** Reads up to 100 backfills that can continue now, one per integration, oldest first. */
+    /** Reads up to 100 backfills that can continue, one per integration, oldest first. */
     readonly readBackfills: (scope: Scope) => Effect.Effect<
       {
         readonly now: number
@@ -152,29 +139,24 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
       },
       SupabaseError
     >
-    /** Reads up to 100 runs that any engine may start now. */
+    /** Reads up to 100 runs that any engine can start now. */
     readonly readPending: (scope: Scope) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
-    /**
-     * Starts at most 100 runs (pending -> running). Called before any invocation is sent. Returns one result per request, in order.
-     */
+    /** Starts at most 100 runs (pending -> running) before they are invoked. Returns one result per request, in order. */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
-     * Reverts starts whose invocation was not sent. The runs become pending again, and the attempts are not counted. Does not
-     * revert a run whose function has begun. Returns the ids of the reverted runs.
+     * Reverts starts without an invocation (running -> pending). The attempts do not count. Does not revert a run whose function
+     * has begun. Returns the ids of the reverted runs.
      */
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
     ) => Effect.Effect<ReadonlySet<string>, SupabaseError>
-    /**
-     * Records the outcomes of at most 100 attempts. Each outcome is recorded once, even if the call is repeated. Returns one result
-     * per settlement, in order.
-     */
+    /** Records the outcomes of at most 100 attempts. Returns one result per settlement, in order. */
     readonly settle: (
       settlements: ReadonlyArray<Settlement>
     ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>
-    /** Releases claimed runs that were not started, so that any engine may start them. */
+    /** Releases claimed runs, so that any engine can start them. */
     readonly release: (runIds: ReadonlyArray<string>) => Effect.Effect<void, SupabaseError>
-    /** Records the summary (JSON) of a tick that found work. `clockSkewMs` is null if unknown. */
+    /** Records the JSON summary of a tick that found work. `clockSkewMs` is null if unknown. */
     readonly finishTick: (
       tickId: string,
       summary: unknown,

@@ -4,7 +4,7 @@ import type { ProbeTarget } from "../Domain/Health/ApiHost.ts"
 import type { VendorAnswer } from "../Domain/Health/Provider.ts"
 
 export interface ProbeAnswer extends VendorAnswer {
-  /** The time until the response headers arrived, including name resolution, in milliseconds. */
+  /** The time until the response headers arrived, in milliseconds. Includes name resolution. */
   readonly latencyMs: number
 }
 
@@ -13,9 +13,9 @@ export class Prober extends Context.Tag("@sync-scheduler/Prober")<
   Prober,
   {
     /**
-     * Sends one request without credentials, and reads a small part of the response. *Fails with* ProbeError; its reason says
-     * whether the address was rejected or why no response arrived. *Guarantees*: sends the request at most once, over https, to a
-     * public address. Follows no redirects. Limits the time and the bytes read.
+     * Sends one request without credentials, at most once, over https, to a public address. Follows no redirects. Limits the time
+     * and the bytes read.
+     * *Fails with* ProbeError; its reason says whether the address was rejected or why there was no response.
      */
     readonly probe: (target: ProbeTarget) => Effect.Effect<ProbeAnswer, ProbeError>
   }
