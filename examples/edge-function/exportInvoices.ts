@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert"
 import { SyncFailed, type SyncHandler } from "sync-scheduler/fence"
 import { testSyncRun } from "sync-scheduler/testing"
 
-/** Your handler. The Edge Function calls Deno.serve(withSyncRun(exportInvoices)). */
+/** The Edge Function calls Deno.serve(withSyncRun(exportInvoices)). */
 const exportInvoices: SyncHandler = async ({ config, idempotencyKey, signal }) => {
   const headers = { "idempotency-key": idempotencyKey }
   const response = await fetch(String(config.endpoint), { method: "POST", headers, signal })
@@ -10,7 +10,7 @@ const exportInvoices: SyncHandler = async ({ config, idempotencyKey, signal }) =
   return { exported: response.ok }
 }
 
-// Replaces the accounting API in this test.
+// Fakes the accounting API.
 const answer = (status: number) => {
   globalThis.fetch = Object.assign(async () => new Response("{}", { status }), globalThis.fetch)
 }

@@ -1,7 +1,4 @@
-/**
- * Tests the example exportPeriod.ts as a user of the published package would. The file needs no test runner: `node`, `bun` and
- * `deno` run it directly, and an error fails the test. test/release/npm.test.ts runs this file.
- */
+/** Tests exportPeriod.ts with the published package. Needs no test runner: run it with `node`, `bun` or `deno`. */
 import { strict as assert } from "node:assert"
 import { testSyncRun } from "sync-scheduler/testing"
 import { exportPeriod } from "../../supabase/functions/integration-sync/exportPeriod.ts"
@@ -9,7 +6,7 @@ import { exportPeriod } from "../../supabase/functions/integration-sync/exportPe
 const config = { endpoint: "https://api.example.com/exports" }
 const sent: Array<{ readonly key: string | null; readonly body: string }> = []
 
-/** A fake accounting API. `answer` returns the API's response to each later request. */
+/** Fakes the accounting API. */
 const answering = (answer: () => Response | Promise<Response>) => {
   globalThis.fetch = Object.assign(
     async (_: string | URL | Request, init?: RequestInit) => {
@@ -32,12 +29,12 @@ status(422)
 const refused = await testSyncRun(exportPeriod, { config })
 assert.deepEqual([refused.status, refused.error?.code], ["failed", "HTTP_422"])
 
-// After a server error, the export may have been booked, so the outcome is unknown.
+// After a server error, the export might have been booked.
 status(503)
 const unknown = await testSyncRun(exportPeriod, { config, onUnknown: "hold" })
 assert.deepEqual([unknown.status, unknown.isRetried, unknown.error], ["unknown", false, null])
 
-// The API hangs, and the fence aborts the call before the scheduler stops waiting.
+// The API hangs, so the fence aborts the call before the deadline.
 answering(() => new Promise(() => undefined))
 const hung = await testSyncRun(
   async (context) => {
@@ -50,12 +47,12 @@ const hung = await testSyncRun(
 )
 assert.deepEqual([hung.status, hung.isRetried, hung.heartbeats > 5], ["unknown", true, true])
 
-// Another attempt got permission first, so the handler must not run.
+// Another attempt began first, so the handler must not run.
 const count = sent.length
 const late = await testSyncRun(exportPeriod, { config, refused: "already_begun" })
 assert.deepEqual([late.ran, late.status, sent.length], [false, "pending", count])
 
-// The database is unavailable when the sync ends, but the response still contains the outcome.
+// The database is unavailable when the sync ends, but the response contains the outcome.
 let answer: (response: Response) => void = () => undefined
 answering(() => new Promise((resolve) => (answer = resolve)))
 const unheard = await testSyncRun(exportPeriod, {

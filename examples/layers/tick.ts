@@ -13,7 +13,7 @@ const program = Effect.gen(function* () {
   yield* TestClock.setTime(startOfTime)
   const world = yield* makeWorld
 
-  // Twelve syncs have been due for a second. Each sync takes two seconds, and one sync fails.
+  // Twelve syncs are due. Each takes two seconds, and one fails.
   const [unlucky] = world.seedDue(12)
   world.behave = ({ run }) =>
     Effect.delay(Effect.succeed(run.integration_id === unlucky?.id ? expired : done), "2 seconds")

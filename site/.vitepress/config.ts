@@ -42,7 +42,7 @@ export default defineConfig({
     anchor: { slugify: anchorOf },
     config: (markdown) => siteLinks(root, sources, linked)(markdown)
   },
-  // The search index is one large file, which is loaded only at the first search.
+  // The search index is large, but loads only at the first search.
   vite: { build: { chunkSizeWarningLimit: 1_000 } },
   buildEnd: ({ outDir }) => {
     for (const path of linked) {

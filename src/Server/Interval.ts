@@ -1,19 +1,18 @@
-/** The start of a job's next iteration, and the number of intervals that the job missed. */
 export interface Iteration {
-  /** The time until the next iteration, in milliseconds; 0 if an interval began during the last iteration. */
+  /** The time until the next iteration, in milliseconds; 0 if the last iteration overran its interval. */
   readonly waitMs: number
-  /** The start of the interval that the next iteration belongs to, in epoch milliseconds. */
+  /** The start of the next interval, in epoch milliseconds; the current time if the last iteration overran its interval. */
   readonly scheduledAt: number
-  /** The number of intervals that began during the last iteration, excluding the next iteration's interval. */
+  /** The number of missed intervals. An interval that begins late is not missed. */
   readonly skipped: number
 }
 
 /**
- * Returns the next iteration of a job. Intervals are aligned to the Unix epoch, so that all replicas have the same intervals and a
- * 60-second interval begins on the minute. If an iteration overruns one or more intervals, one iteration follows immediately.
+ * Returns the next iteration, which follows immediately if the last iteration overran its interval. Intervals are aligned to the
+ * Unix epoch, so that all replicas share them.
  *
- * `scheduledAt` is the start of the last iteration's interval, or the start of the last iteration if that was later. (Because a
- * timer may fire early, the last iteration may have started before its interval.)
+ * `scheduledAt` is the start of the last interval or of the last iteration, whichever is later. A timer can fire before its
+ * interval.
  */
 export const nextIteration = (scheduledAt: number, now: number, everyMs: number): Iteration => {
   const next = after(scheduledAt, everyMs)

@@ -7,14 +7,11 @@ import type { RecurringJob } from "./RecurringJob.ts"
 
 const EVERY_MS = 60_000
 
-/** Probes idle accounting APIs, if a Prober is provided. Each check for due probes costs one database read. */
+/** Probes idle accounting APIs if a Prober is provided. Each iteration costs one database read. */
 export const healthCheckJob = () =>
   ({ name: "probing", everyMs: EVERY_MS, iterate: probeQuietly }) satisfies RecurringJob<unknown>
 
-/**
- * Reads the status for metrics that are pushed to a collector. `/metrics` does not depend on this job, because a scrape reads
- * the status.
- */
+/** Reads the status for metrics that are pushed to a collector. `/metrics` reads the status itself. */
 export const metricsJob = {
   name: "measuring",
   everyMs: EVERY_MS,

@@ -6,9 +6,8 @@ import type { RecurringJob } from "./RecurringJob.ts"
 
 /** How long before its slot a function is warmed up, in milliseconds. */
 const LEAD_MS = 30_000
-/** The interval between two reads of the upcoming slots, in milliseconds. */
 const LOOK_EVERY_MS = 30_000
-/** How much further each read looks ahead, in milliseconds, so that no slot is found too late. */
+/** The overlap between two reads, in milliseconds, so that no slot is found too late. */
 const MARGIN_MS = 5_000
 
 interface Upcoming {
@@ -17,12 +16,11 @@ interface Upcoming {
 }
 
 /**
- * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Each function is warmed up once for its
- * next slot; after this slot, regular runs keep the function warm. If the job finds a slot less than 30 s before the slot is due,
- * the function is warmed up immediately.
+ * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Warms up a function once for its next
+ * slot; later, its runs keep the function warm.
  */
 export const prewarmJob = () => {
-  /** For each function, the last slot for which a warm-up was planned. */
+  /** The last slot for which a warm-up was planned, by function name. */
   const planned = new Map<string | null, number>()
   const isNew = ({ function_name, next_run_at }: Upcoming): boolean =>
     (planned.get(function_name) ?? 0) < next_run_at
@@ -39,7 +37,7 @@ export const prewarmJob = () => {
       }
       const upcoming = seen.filter(isNew)
       for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
-      // Warm-ups run in child fibers of the job, which continue between iterations and end with the job.
+      // The fork outlives this iteration and ends with the job.
       yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
         Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
       )

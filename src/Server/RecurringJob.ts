@@ -1,22 +1,20 @@
 import { Cause, Clock, Effect } from "effect"
 import { nextIteration } from "./Interval.ts"
 
-/** A job that `serve` repeats, concurrently with all other jobs. */
 export interface RecurringJob<R> {
-  /** The name of the job in logs and in `/readyz?verbose`. */
+  /** The name of the job in the log. */
   readonly name: string
   readonly everyMs: number
-  /** Performs one iteration. If an iteration fails because of a bug, the defect is logged and the next iteration follows. */
+  /** Performs one iteration. A defect is logged, and the job continues. */
   readonly iterate: Effect.Effect<void, never, R>
-  /** Receives the number of intervals that were missed during an iteration. */
+  /** Receives the number of missed intervals. */
   readonly onSkipped?: (count: number) => Effect.Effect<void>
 }
 
 /**
- * Runs the job immediately and then at every interval. Iterations never overlap: if an iteration overruns one or more intervals,
- * one iteration follows immediately.
+ * Runs the job immediately and then at every interval. Iterations never overlap.
  *
- * *Guarantees*: ends only by interruption. Interruption stops the iteration in progress and waits for it to end.
+ * *Guarantees*: ends only by interruption, which stops the iteration in progress and waits for it.
  */
 export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
   Effect.gen(function* () {

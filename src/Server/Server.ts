@@ -13,7 +13,6 @@ import { runAllForever } from "./RecurringJob.ts"
 import { tickJob, watchdogJob } from "./TickJob.ts"
 import { monotonicMs, Watchdog } from "./Watchdog.ts"
 
-/** The options of `serve`. */
 export interface Options {
   readonly settings: Pick<
     Settings,
@@ -22,17 +21,17 @@ export interface Options {
   readonly access: Access
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
-  /** Rewrites the commands in a message so that they can be pasted into a shell. */
+  /** Makes the commands in a message pasteable. */
   readonly pasteable: (text: string) => string
-  /** An effect that completes when the server should stop. */
+  /** Completes when the server should stop. */
   readonly stopping: Effect.Effect<void>
 }
 
 /**
- * Ticks, warms up functions and serves HTTP until `stopping` completes. Then stops starting runs, and waits for the runs in
- * progress, but no longer than the shutdown timeout. Returns whether all runs ended in time.
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. Then waits for the runs in progress, at most for the
+ * shutdown timeout. Returns whether all runs ended in time.
  *
- * *Fails with* ListenError before the first tick. *Guarantees*: an unreachable database, a failed tick or a failed request does
+ * *Fails with* ListenError before the first tick. *Guarantees*: a failed tick, a failed request or an unreachable database does
  * not stop the server.
  */
 export const serve = ({ access, observe, onSummary, pasteable, settings, stopping }: Options) =>
@@ -69,7 +68,6 @@ const answering = (
     return url
   })
 
-/** Returns the start-up message: the URL of the page, and how to sign in and perform actions there. */
 const startMessage = (url: string, { allowActions, isPublic, sessions }: Access): string => {
   const token = table.adminToken.key
   const signIn = `${url}/sign-in with the value of ${token}`
@@ -82,7 +80,6 @@ const startMessage = (url: string, { allowActions, isPublic, sessions }: Access)
   return `${isPublic ? `Sign in at ${signIn}` : `Open ${url}`}. To perform actions, start serve with ${missing.join(" and ")}`
 }
 
-/** Stops the jobs and waits for the runs in progress. Returns whether all runs ended in time. */
 const drain = (
   working: Fiber.RuntimeFiber<void>,
   watchdog: Watchdog,

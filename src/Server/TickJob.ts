@@ -8,19 +8,14 @@ import { Invoker } from "../Services/Invoker.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 import { monotonicMs, type Watchdog } from "./Watchdog.ts"
 
-/** The dependencies of `serve`'s ticks, in addition to the engine. */
 export interface TickJobOptions {
   readonly watchdog: Watchdog
   readonly intervalMs: number
-  /** Receives every event of a tick, including the end of the tick. */
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
 }
 
-/**
- * Ticks at every interval and sends the notifications of each tick. These ticks do not warm up functions, because the pre-warm
- * job warms them up.
- */
+/** Ticks and sends notifications. The pre-warm job warms up functions, so these ticks do not. */
 export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
   ({
     name: "ticks",
@@ -56,9 +51,7 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
 const recordProgress = (watchdog: Watchdog): Effect.Effect<void> =>
   Effect.map(monotonicMs, (now) => watchdog.recordProgress(now))
 
-/**
- * Reports invocations to the watchdog, because a tick that waits for a function is not stalled until the function times out.
- */
+/** Reports invocations to the watchdog. A tick that waits for a function is not stalled. */
 const watchedInvoker = (watchdog: Watchdog) =>
   Effect.map(Invoker, ({ invoke, warmUp }) =>
     Invoker.of({
@@ -88,7 +81,7 @@ const log = (summary: Summary): Effect.Effect<void> =>
     yield* line
   })
 
-/** Logs a message when ticks stall, and another when ticks make progress again. */
+/** Logs when ticks stall and when they continue. */
 export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
   let isStuck = false
   return {
@@ -98,7 +91,7 @@ export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
       const stalledForMs = watchdog.stalledForMs(yield* monotonicMs)
       if (stalledForMs > 0 && !isStuck) {
         yield* Effect.logError(
-          "Ticks have stalled: they have made no progress for longer than any step may take. /livez reports this; restart this process."
+          "Ticks have stalled: they have made no progress for longer than any step can take. /livez reports this; restart this process."
         )
       }
       if (stalledForMs === 0 && isStuck) yield* Effect.logInfo("Ticks continue.")

@@ -2,31 +2,26 @@ import { Clock, Effect } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
 
 /**
- * How long a tick may go without progress before it is considered stalled, in milliseconds. The lease margin for recording
- * outcomes is added to this time, and the time spent waiting for a function is not counted. Database calls and notifications time
- * out much sooner.
+ * How long a tick can go without progress before it is considered stalled, in milliseconds. Database calls and notifications time
+ * out much sooner. The lease margin is added, and the time spent waiting for functions is not counted.
  */
 const STALL_AFTER_MS = 120_000
 
-/** The current time of a monotonic clock, in milliseconds, for measuring durations. */
+/** The monotonic clock, in milliseconds. */
 export const monotonicMs: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) =>
   Number(nanos / 1_000_000n)
 )
 
-/** The last tick that ended, and the monotonic time at which it ended. */
 export interface LastTick {
   readonly summary: Summary
   readonly endedMs: number
 }
 
-/**
- * The liveness of a running `serve`: whether the process is ticking, the result of the last tick, and how long ticks have gone
- * without progress. Determining the liveness does not require a database call. All instants are monotonic milliseconds.
- */
+/** The liveness of `serve`, determined without database calls. All instants are monotonic milliseconds. */
 export class Watchdog {
-  /** The number of ticks that have ended since the start of the process. */
+  /** The number of ticks that have ended. */
   ticks = 0
-  /** The number of intervals that were missed during a tick. */
+  /** The number of intervals missed because a tick took too long. */
   missedIntervals = 0
   isDraining = false
   private began: number | null = null
@@ -68,7 +63,6 @@ export class Watchdog {
     if (summary !== null) this.last = { summary, endedMs: nowMs }
   }
 
-  /** Records that the tick has made progress. */
   recordProgress(nowMs: number): void {
     this.movedMs = nowMs
   }
@@ -83,7 +77,7 @@ export class Watchdog {
     this.movedMs = nowMs
   }
 
-  /** Returns how long progress has been overdue, in milliseconds; 0 if ticks are healthy. */
+  /** Returns how long progress is overdue, in milliseconds; 0 if ticks are healthy. */
   stalledForMs(nowMs: number): number {
     const idleMs = this.began === null ? this.intervalMs : 0
     const expected = Math.max(this.movedMs + idleMs, ...this.until.values())

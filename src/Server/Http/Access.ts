@@ -6,23 +6,19 @@ import { formField, isForm } from "./Form.ts"
 import type { Forbidden, HttpError } from "./HttpError.ts"
 import { isFormOf, makeSessions, type Session, type Sessions } from "./Session.ts"
 
-/**
- * The authenticated caller of a request. An operator has presented the admin token, either with the request (`session` is null) or
- * at sign-in. Every other caller is a reader.
- */
+/** The caller of a request. An operator has presented the admin token with the request (`session` is null) or at sign-in. */
 export type Principal =
   | { readonly _tag: "Reader" }
   | { readonly _tag: "Operator"; readonly session: Session | null }
 
-/** The principal of the current request. */
 export class CurrentPrincipal extends Context.Reference<CurrentPrincipal>()(
   "@sync-scheduler/CurrentPrincipal",
   { defaultValue: (): Principal => ({ _tag: "Reader" }) }
 ) {}
 
-/** The permissions that the settings grant. */
+/** The access rules from the settings. */
 export interface Access {
-  /** The sign-in sessions; null if no admin token is set, because sign-in requires a token. */
+  /** The sign-in sessions; null if no admin token is set. */
   readonly sessions: Sessions | null
   readonly allowActions: boolean
   /** Whether other machines can reach this server. If so, all endpoints except the probes require the token. */
@@ -35,9 +31,7 @@ export const COOKIE = "sync_scheduler_session"
 
 type AccessSettings = Pick<Settings, "adminToken" | "allowActions" | "allowedHosts" | "listen">
 
-/**
- * Derives the permissions from the settings. Returns null if the settings would let other machines open the page without a token.
- */
+/** Returns null if the settings would open the page to other machines without a token. */
 export const makeAccess = (settings: AccessSettings): Access | null => {
   const isPublic = !isLoopback(parseAddress(settings.listen).hostname)
   if (isPublic && settings.adminToken === null) return null
@@ -52,8 +46,7 @@ export const makeAccess = (settings: AccessSettings): Access | null => {
 type Request = HttpServerRequest.HttpServerRequest
 
 /**
- * Rejects a request for a foreign host name, to prevent DNS rebinding. Without this check, another site could point its own host
- * name at this machine and read the pages of `serve` through the user's browser.
+ * Rejects foreign host names to prevent DNS rebinding: otherwise, another site could read the pages through the user's browser.
  */
 export const requireAllowedHost = (
   { headers }: Request,
@@ -99,7 +92,7 @@ const wrongToken: HttpError = {
 
 type Guard = Effect.Effect<void, Forbidden, Request>
 
-/** Rejects an action that the settings disable or that this principal is not allowed to perform. */
+/** Rejects an action unless the settings enable actions and the caller is an operator. */
 export const requireOperator = ({ allowActions, sessions }: Access): Guard =>
   Effect.gen(function* () {
     if (!allowActions || sessions === null) {
@@ -126,10 +119,7 @@ const noToken: Forbidden = {
   hint: "Sign in at /sign-in, or send the header Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>."
 }
 
-/**
- * Rejects cross-site requests. Current browsers send `Sec-Fetch-Site`, and older browsers send `Origin`. A request with neither
- * header did not come from a page, and carries no session cookie.
- */
+/** Rejects cross-site requests. Older browsers send `Origin` instead of `Sec-Fetch-Site`. */
 export const requireOwnOrigin: Guard = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,
   ({ headers: { host, origin, "sec-fetch-site": site } }) => {
@@ -148,10 +138,7 @@ const otherSite: Forbidden = {
   hint: "Open this server's page and repeat the action there. Programs send the admin token as Authorization: Bearer."
 }
 
-/**
- * Rejects a session-authenticated request that lacks the session's CSRF token in a form field or a header. A request with the
- * admin token needs no CSRF token.
- */
+/** Rejects a request that uses a session but does not send its CSRF token. A request with the admin token needs no CSRF token. */
 export const requireOwnForm: Guard = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest
   const principal = yield* CurrentPrincipal

@@ -12,12 +12,11 @@ import type { QueryCache } from "./QueryCache.ts"
 import { orUnavailable } from "./QueryHandlers.ts"
 import { localPath, redirectResponse } from "./Responses.ts"
 
-/** A requested action. `actor` is the name by which a program identifies itself. */
 interface Requested extends Pick<Action, "action" | "id" | "reason"> {
+  /** The name by which a program identifies itself. */
   readonly actor?: string | undefined
 }
 
-/** Performs an action and records its reason and actor. The actor is the name given at sign-in or by the program. */
 const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
   Effect.gen(function* () {
     const principal = yield* CurrentPrincipal
@@ -35,8 +34,7 @@ const performAction = (views: QueryCache, { actor: given, ...requested }: Reques
   })
 
 /**
- * Handles every action, whether requested by a program or by a form on a page. After a form submission, redirects the browser to
- * the page named in the form.
+ * Handles the actions for programs and for forms. After a form submission, redirects the browser to the page named in the form.
  */
 export const actionHandlers = (views: QueryCache, access: Access) => {
   const handle =
@@ -68,12 +66,11 @@ interface ActionRequest {
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
-/** The maximum number of failed runs retried by one form submission. */
+/** The maximum number of runs to retry per request. */
 const MAX_RETRIED = 1_000
 
 /**
- * Retries the failed runs of all integrations that currently share a cause. Redirects to the overview, which shows how many
- * retries were requested. *Fails with* HttpError if no run could be retried.
+ * Retries all failed runs that share a cause, then redirects to the overview. *Fails with* HttpError if no run could be retried.
  */
 export const retryCause = (views: QueryCache) =>
   Effect.gen(function* () {

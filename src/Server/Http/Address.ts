@@ -1,4 +1,3 @@
-/** The address on which `serve` listens. */
 export interface Address {
   /** A host name or an IP address. An IPv6 address has no brackets. */
   readonly hostname: string

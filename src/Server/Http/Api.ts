@@ -19,10 +19,7 @@ import { VERSION } from "../../Version.ts"
 import { BadRequest, Forbidden, NotFound, Unauthorized, Unavailable } from "./HttpError.ts"
 import { RunResponse } from "./RunResponse.ts"
 
-/**
- * The HTTP API of `serve`, which uses the same schemas as `-o json` on the command line. The OpenAPI document is generated from
- * this definition.
- */
+/** The HTTP API of `serve`. It uses the schemas of the command line's `-o json`, and is the source of the OpenAPI document. */
 
 const text = (description: string, maxLength: number) =>
   Schema.String.pipe(Schema.maxLength(maxLength)).annotations({ description })
@@ -151,7 +148,6 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action and its actor, both of which are recorded with the action. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),
@@ -172,7 +168,7 @@ const refused = <A extends string>(status: number, title: string, reason: Schema
 const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
 const Refused = refused(409, "Refused", Schema.String)
 
-/** Allows only operators to act. An operator sends the admin token or uses this server's own forms. */
+/** Allows only requests with the admin token or from this server's own forms. */
 export class OperatorOnly extends HttpApiMiddleware.Tag<OperatorOnly>()(
   "@sync-scheduler/OperatorOnly",
   { failure: Forbidden }
@@ -211,7 +207,6 @@ const acting = HttpApiGroup.make("acting")
     "Actions require that serve was started with --allow-actions and an admin token, and that the request sends this token."
   )
 
-/** All endpoints under `/api`. */
 export const Api = HttpApi.make("sync-scheduler")
   .add(reading)
   .add(acting)

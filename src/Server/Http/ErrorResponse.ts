@@ -11,10 +11,7 @@ import { faultPage } from "../Pages/PlainPage.ts"
 import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
-/**
- * Returns the response format: HTML if the client accepts it, as browsers do; JSON if the path is under `/api` or the client
- * accepts JSON; otherwise text.
- */
+/** Returns HTML if the client accepts it; JSON if the path is under `/api` or the client accepts JSON; otherwise text. */
 export const negotiate = ({
   headers,
   url
@@ -24,7 +21,7 @@ export const negotiate = ({
   return url.startsWith("/api/") || /\bapplication\/json\b/.test(accepted) ? "json" : "text"
 }
 
-/** Converts every failure of an app to a response in the client's format, and logs failures that are bugs. */
+/** Converts every failure to a response in the client's format. Logs failures that are bugs. */
 export const answerErrors = <R>(
   app: HttpApp.Default<unknown, R>
 ): HttpApp.Default<never, R | Site> =>

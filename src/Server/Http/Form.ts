@@ -4,17 +4,15 @@ import type { HttpError } from "./HttpError.ts"
 
 const FORM = "application/x-www-form-urlencoded"
 
-/** Whether the request is a browser's form submission. */
 export const isForm = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
   (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() === FORM
 
-/** Rejects a request that is not a form submission. */
 export const requireForm: Effect.Effect<void, HttpError, HttpServerRequest.HttpServerRequest> =
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
     isForm(request) ? Effect.void : Effect.fail(notAForm)
   )
 
-/** Returns a field of the submitted form; empty if the field is missing. *Dies with* RequestError if the body cannot be read. */
+/** Returns a field of the form; empty if the field is missing. *Dies with* RequestError if the body cannot be read. */
 export const formField = (
   name: string
 ): Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> =>

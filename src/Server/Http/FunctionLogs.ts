@@ -2,7 +2,7 @@ import type { Settings } from "../../Config.ts"
 import type { Site } from "./PageRequest.ts"
 
 /**
- * Returns the URL of a function's logs in the Supabase dashboard. Only hosted projects have this dashboard. *Source*:
+ * Returns the URL of a function's logs in the Supabase dashboard; null if Supabase does not host the project. *Source*:
  * supabase.com/docs/guides/functions/logging.
  */
 export const functionLogs = ({

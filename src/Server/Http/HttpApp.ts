@@ -31,13 +31,12 @@ import { makeQueryCache } from "./QueryCache.ts"
 import { queryHandlers } from "./QueryHandlers.ts"
 import { signInRoutes, signOut } from "./SignIn.ts"
 
-/** The maximum number of concurrent requests. Probes are not counted. */
+/** The maximum number of concurrent requests, excluding probes. */
 const MAX_CONCURRENT = 64
 
 /** Responds to one request. Never fails, and takes at most 20 s. */
 export type HttpApp = (request: Request) => Effect.Effect<Response>
 
-/** Creates the HTTP application with all its guards. */
 export const makeHttpApp = ({
   access,
   logs = () => null,
@@ -79,7 +78,7 @@ export const makeHttpApp = ({
     return answer
   })
 
-/** Creates the routes that require the token if other machines can reach the server. */
+/** Returns the routes that require the token on a public server. */
 const makeRoutes = (site: typeof Site.Service) =>
   Effect.gen(function* () {
     const views = yield* makeQueryCache
@@ -101,7 +100,7 @@ const makeRoutes = (site: typeof Site.Service) =>
       HttpRouter.get("/api/openapi.json", Effect.sync(openApi)),
       HttpRouter.post(RETRY_CAUSE, retryCause(views)),
       HttpRouter.post("/sign-out", signOut),
-      // A forbidden action gets a 403 response, even if the path does not exist.
+      // A caller without permission gets 403 even if the path does not exist.
       HttpRouter.post(
         "/api/*",
         Effect.zipRight(requireOperator(site.access), Effect.fail(notFound))

@@ -1,19 +1,19 @@
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
 
-/** Why a request was rejected: `message` says what happened and why, `hint` says how to fix it, and `code` is stable. */
+/** The reason for a failed request. `code` is stable, and `hint` tells the client how to fix the request. */
 export const HttpError = Schema.Struct({
   status: Schema.Literal(400, 401, 403, 404, 405, 409, 414, 415, 421, 500, 503),
   code: Schema.String,
   message: Schema.String,
   hint: Schema.String,
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
-  /** The action's report, which programs receive as JSON instead of the error. */
+  /** The action's report, which replaces the error in JSON responses. */
   report: Schema.optional(Schema.Unknown)
 })
 export type HttpError = typeof HttpError.Type
 
-/** Converts an error to JSON with the same fields as a command-line error. */
+/** Returns an error as JSON, with the fields of a command-line error. */
 export const errorsOf = <Code extends string>({
   code,
   hint,
@@ -22,7 +22,6 @@ export const errorsOf = <Code extends string>({
   errors: [{ code, message, hint }] as const
 })
 
-/** Declares the API error for one HTTP status. */
 const declare = <
   const Status extends HttpError["status"],
   const Codes extends readonly [string, ...Array<string>]
@@ -46,11 +45,8 @@ const declare = <
   ).annotations(HttpApiSchema.annotations({ status }))
 }
 
-/** The request is malformed. */
 export const BadRequest = declare(400, "BadRequest", "USAGE")
-/** The request lacks the admin token. */
 export const Unauthorized = declare(401, "Unauthorized", "TOKEN_REQUIRED", "TOKEN_REFUSED")
-/** The settings or the principal's permissions do not allow the request. */
 export const Forbidden = declare(
   403,
   "Forbidden",
@@ -61,9 +57,7 @@ export const Forbidden = declare(
   "FORM_EXPIRED"
 )
 export type Forbidden = typeof Forbidden.Type
-/** The resource does not exist. */
 export const NotFound = declare(404, "NotFound", "NOT_FOUND")
-/** The database did not return the requested data. */
 export const Unavailable = declare(
   503,
   "Unavailable",
@@ -74,7 +68,6 @@ export const Unavailable = declare(
   "UNEXPECTED_ANSWER"
 )
 
-/** No page or endpoint has this URL. */
 export const notFound: typeof NotFound.Type = {
   status: 404,
   code: "NOT_FOUND",
@@ -82,7 +75,6 @@ export const notFound: typeof NotFound.Type = {
   hint: "The status page is at /; the API is described in /api/openapi.json."
 }
 
-/** Returns the error for a request with a malformed URL or body. */
 export const badRequest = (why: string): typeof BadRequest.Type => ({
   status: 400,
   code: "USAGE",

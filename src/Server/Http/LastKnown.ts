@@ -2,21 +2,17 @@ import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../../Domain/Errors.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
-/**
- * The value from the last successful read. `isOutdated` is true if the database has not responded since that read and the value
- * is old.
- */
+/** The last value that was read. `isOutdated` is true if newer reads fail or take too long. */
 export interface Known<A> {
   readonly value: A
   readonly isOutdated: boolean
 }
 
-/** A keyed cache for one kind of value. */
+/** A cache that serves the last known value when the database is slow or unavailable. */
 export interface LastKnown<A> {
   /**
-   * Returns the current value, or the last known value if the read takes too long. If `isAway`, returns the last known value
-   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError if no value
-   * is known.
+   * Returns the current value, or the last known value if the read takes too long. Does not wait if `isAway`, because another
+   * read has just failed. *Fails with* SupabaseError if no value is known.
    */
   readonly get: (
     key: string,
@@ -27,19 +23,15 @@ export interface LastKnown<A> {
   readonly live: (key: string, read: Read<A>) => Effect.Effect<A, SupabaseError>
 }
 
-/** The effect that reads the value for a key. */
 export type Read<A> = Effect.Effect<A, SupabaseError>
 
-/** How long to wait for a read if an older value is known, in milliseconds. */
+/** How long to wait for a read, in milliseconds, if an older value is known. */
 const WAIT_MS = 700
-/**
- * How long to wait for a read that follows a failed read, in milliseconds. The wait is short, because the read is likely to fail
- * too.
- */
+/** How long to wait after a failed read, in milliseconds. The next read is likely to fail too. */
 const WAIT_AFTER_FAILURE_MS = 200
 /** How long to wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age, in milliseconds, at which a value is considered outdated if a new read does not finish in time. */
+/** The age, in milliseconds, from which a value is outdated if a new read does not finish in time. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -49,15 +41,15 @@ interface Entry<A> {
 }
 
 export interface LastKnownOptions {
-  /** The maximum number of keys. When it is exceeded, the least recently used keys are evicted. */
+  /** The maximum number of keys. Least recently used keys are evicted first. */
   readonly capacity: number
-  /** How long a value is treated as current and not read again, in milliseconds. */
+  /** How long a value is served without a new read, in milliseconds. */
   readonly freshMs: number
 }
 
 /**
- * Caches reads. Concurrent callers share one read, which continues even if all callers have stopped waiting. A slow database
- * therefore gets only one query at a time for each key. The result also serves the next request.
+ * Concurrent callers share one read, so a slow database gets one query at a time for each key. A read continues after its callers
+ * stop waiting, for the benefit of the next request.
  */
 export const makeLastKnown = <A>({
   capacity,
@@ -75,7 +67,6 @@ export const makeLastKnown = <A>({
       }
       return entry
     }
-    /** Returns the read in progress, or starts a new read. */
     const reading = (entry: Entry<A>, read: Read<A>) =>
       Effect.gen(function* () {
         if (entry.reading !== null) return entry.reading
@@ -136,7 +127,7 @@ export const makeLastKnown = <A>({
     }
   })
 
-/** The error if no older value is known and the first read has not finished in time. The read continues. */
+/** The first read did not finish in time. The read continues. */
 const timedOut = new SupabaseError({
   operation: "read",
   reason: "NotExecuted",

@@ -1,24 +1,21 @@
 import { Data, Effect, type Scope } from "effect"
 import type { Address } from "./Address.ts"
 
-/** The server cannot listen on the address. */
 export class ListenError extends Data.TaggedError("ListenError")<{
   readonly address: Address
-  /** The code of the system error: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, ... */
+  /** The system's error code, such as `EADDRINUSE` or `EACCES`. */
   readonly code: string
 }> {}
 
-/** The maximum size of a request body, in bytes. */
 const MAX_BODY_BYTES = 16_384
-/** The time after which an idle connection is closed, in seconds. */
+/** The idle timeout of a connection, in seconds. */
 const IDLE_SECONDS = 30
-/** The time limit for responses in progress when the server stops, in milliseconds. */
+/** How long responses in progress can take when the server stops, in milliseconds. */
 const LINGER_MS = 1_000
 
 /**
- * Serves HTTP while the scope is open. Returns the URL of the listener. *Fails with* ListenError. *Guarantees*: the runtime
- * rejects bodies and headers of more than 16 KiB, and closes idle connections. When the scope closes, responses in progress get
- * one second before their connections are closed.
+ * Serves HTTP while the scope is open. Returns the URL of the listener. *Fails with* ListenError. *Guarantees*: rejects bodies
+ * and headers of more than 16 KiB.
  */
 export const listen = (
   address: Address,

@@ -6,16 +6,12 @@ import { measureStatus } from "../../Operator/StatusGauges.ts"
 import { Supabase } from "../../Services/Supabase.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
-/** The minimum time between two reads of the database, regardless of the number of scrapes, in milliseconds. */
+/** The minimum time between two database reads, in milliseconds. */
 const FRESH_MS = 15_000
 /** How long a scrape waits for the database before it returns the last known values, in milliseconds. */
 const WAIT_MS = 3_000
 
-/**
- * Serves `/metrics`: all metrics in src/Metrics.ts, in the Prometheus text format. A scrape reads the metrics that come from the
- * database, and concurrent scrapes share one read. A slow or unavailable database neither fails a scrape nor delays it by more
- * than `WAIT_MS`.
- */
+/** Serves `/metrics`. Concurrent scrapes share one database read, and a scrape never fails because of the database. */
 export const makeMetricsEndpoint: Effect.Effect<
   Effect.Effect<HttpServerResponse.HttpServerResponse>,
   never,

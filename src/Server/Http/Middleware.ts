@@ -12,15 +12,14 @@ import { type HttpError, notFound } from "./HttpError.ts"
 import { Site } from "./PageRequest.ts"
 import { htmlResponse, redirectResponse } from "./Responses.ts"
 
-/** An effect that responds to a request. *Fails with* HttpError, or with an error that `answerErrors` converts to an HttpError. */
+/** Responds to a request. *Fails with* errors that `answerErrors` converts to responses. */
 type App<R> = HttpApp.Default<unknown, R>
 
-/** How long a response may take, in milliseconds. */
 const ANSWER_WITHIN_MS = 20_000
-/** The maximum length of a URL. */
+/** The maximum length of a URL, in characters. */
 const MAX_URL = 2_048
 
-/** Runs an app. If the app does not serve the request's URL, runs the app `next`. */
+/** Runs `next` if the app has no route for the request. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>
@@ -30,7 +29,7 @@ export const orElse =
       () => next
     )
 
-/** Rejects requests with a URL that is too long, or with a method that no route accepts. */
+/** Rejects requests with an invalid URL or an unsupported method. */
 export const limitRequest = <R>(app: App<R>): App<R> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, originalUrl }) => {
     if (originalUrl.length > MAX_URL) return Effect.fail(longUrl)
@@ -38,11 +37,9 @@ export const limitRequest = <R>(app: App<R>): App<R> =>
     return /^(?:GET|HEAD|POST)$/.test(method) ? app : Effect.fail(badMethod)
   })
 
-/** Rejects a request whose response takes too long. */
 export const limitTime = <R>(app: App<R>): App<R> =>
   Effect.timeoutFail(app, { duration: ANSWER_WITHIN_MS, onTimeout: () => slow })
 
-/** Rejects a request while `most` other requests are in progress. */
 export const limitConcurrency = (most: number) =>
   Effect.map(
     Effect.makeSemaphore(most),
@@ -53,7 +50,7 @@ export const limitConcurrency = (most: number) =>
         )
   )
 
-/** Checks the host name and the token or session of a request, and provides the principal. */
+/** Checks the host name and the credentials of a request, and provides the principal. */
 export const identify = <R>(app: App<R>): App<R | Site> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -63,10 +60,7 @@ export const identify = <R>(app: App<R>): App<R | Site> =>
     return yield* Effect.provideService(app, CurrentPrincipal, principal)
   })
 
-/**
- * If other machines can reach the server, allows only requests with the token or a session. Browsers without a session are
- * redirected to the sign-in page, and programs without the token get an error.
- */
+/** Requires the token or a session on a public server. Redirects browsers to the sign-in page. */
 export const requireToken = <R>(app: App<R>): App<R | Site> =>
   Effect.gen(function* () {
     const { access } = yield* Site
@@ -82,16 +76,12 @@ export const requireToken = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Returns a page that redirects to a path on this server. If the user follows a link from another site, the browser withholds
- * the session cookie (SameSite) until a page on this server starts the navigation.
+ * Returns a page that redirects to a path on this server. After a link from another site, the browser withholds the SameSite
+ * session cookie until a page of this server starts the navigation.
  */
 const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
 
-/**
- * The security headers for every response: they allow only this server's files, forbid framing, and prevent the browser from
- * sending a referrer to other sites.
- */
 const SECURITY: Readonly<Record<string, string>> = {
   "content-security-policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -108,7 +98,7 @@ const SECURITY: Readonly<Record<string, string>> = {
 /** The minimum body size for compression, in bytes. */
 const MIN_BYTES = 1_024
 
-/** Adds the headers that every response needs, and compresses the body if that makes it smaller. */
+/** Adds the common headers, and compresses large bodies. */
 export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
   Effect.zipWith(HttpServerRequest.HttpServerRequest, app, ({ headers, method }, answer) => {
     const common = { "cache-control": "no-store", ...answer.headers, ...SECURITY }

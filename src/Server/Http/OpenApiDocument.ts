@@ -2,11 +2,10 @@ import { OpenApi } from "@effect/platform"
 import { Predicate } from "effect"
 import { Api } from "./Api.ts"
 
-/** The schemas for the library's response to a bad request, which `serve` replaces with its own. */
+/** The schemas of the library's own error response, which `serve` replaces. */
 const FOREIGN: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 const refOf = (name: string): string => `#/components/schemas/${name}`
 
-/** Returns the OpenAPI 3.1 document, which is generated from `Api`. */
 export const makeOpenApiDocument = (): string => {
   const { components, paths, ...rest } = OpenApi.fromApi(Api)
   const schemas = Object.fromEntries(
@@ -46,7 +45,7 @@ const withSecurity = (methods: unknown): unknown =>
       )
     : methods
 
-/** Simplifies the schemas: a schema for any value becomes `{}`, and a union of one member becomes that member. */
+/** Replaces a schema for any value with `{}`, and a union of one member with that member. */
 const tidy = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(tidy)
   if (!Predicate.isRecord(value)) return value

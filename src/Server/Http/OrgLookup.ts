@@ -12,8 +12,8 @@ export interface OrgMatch {
 }
 
 /**
- * Finds the organisations that match a text. Compares the text with organisation ids, integration ids, organisation names, and
- * finally with prefixes of ids and parts of names. Stops at the first comparison that finds an organisation.
+ * Finds organisations by id, then by integration id, then by name, then by a prefix of the id or a part of the name. Returns the
+ * matches of the first comparison that has any.
  */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,
@@ -41,17 +41,14 @@ const orgOf = (all: ReadonlyArray<IntegrationState>, org_id: string): OrgMatch =
   return { org_id, org_name: named?.org_name ?? null, integrations }
 }
 
-/**
- * The period of a query: the day `day` (`2026-11-24`), or the time since the start of yesterday if `day` is null. `to` is
- * exclusive.
- */
+/** The period of a query. `to` is exclusive. `day` is null for the time since the start of yesterday. */
 export interface DayWindow {
   readonly day: string | null
   readonly from: number
   readonly to: number
 }
 
-/** Returns the window for a local day. For an invalid or future day, returns the window since the start of yesterday. */
+/** Returns the window for a local day, or since the start of yesterday if the day is invalid or in the future. */
 export const dayWindow = (day: string | null, timezone: string, now: number): DayWindow => {
   const clock = Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
   const reading = /^\d{4}-\d{2}-\d{2}$/.test(day ?? "")

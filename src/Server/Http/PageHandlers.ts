@@ -20,20 +20,17 @@ import { frameOf, type RequestContext, requestContext, zoneOf } from "./PageRequ
 import type { QueryCache } from "./QueryCache.ts"
 import { htmlResponse } from "./Responses.ts"
 
-/**
- * `MAX_EXPLAINED` is the maximum number of integrations on an organisation's page, and `MAX_FIGURES` is the maximum number of
- * integrations that are shown with their own figures.
- */
+/** The maximum number of integrations on an organisation's page. */
 const MAX_EXPLAINED = 20
+/** The maximum number of integrations with their own figures. */
 const MAX_FIGURES = 4
-/** The maximum number of organisation pages to cache for times when the database is unavailable. */
 const ORGS_KEPT = 32
 /** Matches a run's id or an id prefix. */
 const RUN = /^[0-9a-f][0-9a-f-]{5,35}$/
 
-/** A rendered page. `isOutdated` is true if the page shows the last known data, with a note saying so. */
 interface Rendered {
   readonly html: string
+  /** Whether the page shows the last known data, with a note. */
   readonly isOutdated: boolean
 }
 
@@ -42,7 +39,7 @@ interface Parts {
   readonly orgs: LastKnown<OrgModel>
 }
 
-/** The routes for all pages. A page *fails with* HttpError if the page does not exist or its data is unavailable. */
+/** Returns the page routes. A page *fails with* HttpError if it does not exist or its data is unavailable. */
 export const makePageRoutes = (views: QueryCache) =>
   Effect.map(makeLastKnown<OrgModel>({ capacity: ORGS_KEPT, freshMs: 0 }), (orgs) =>
     HttpRouter.empty.pipe(
@@ -71,7 +68,6 @@ const page = (
     Effect.map(({ html, isOutdated }) => htmlResponse(html, isOutdated ? 503 : 200))
   )
 
-/** If the page is outdated, adds the reason to the frame. */
 const dated = (frame: PageFrame, isOutdated: boolean): PageFrame => {
   if (!isOutdated) return frame
   const clock = clockOf(frame.timezone)
@@ -153,7 +149,6 @@ const org = (
     return { html: orgPage(dated(own, isOutdated), known.value), isOutdated }
   })
 
-/** Reads all data for an organisation's page. */
 const explainOrg = (
   { integrations, org_id, org_name }: OrgMatch,
   window: DayWindow,
@@ -205,7 +200,7 @@ const run = (
     return { html: runPage(frame, { now, events, integration, run, logsUrl }), isOutdated }
   })
 
-/** The routes for the pages' static files. A file's name changes with its content. */
+/** Files can be cached forever, because their names change with their content. */
 export const assetRoutes = HttpRouter.fromIterable(
   Array.from(assets.values(), ({ body, path, type }) =>
     HttpRouter.makeRoute(
@@ -221,7 +216,7 @@ export const assetRoutes = HttpRouter.fromIterable(
 
 const UNAVAILABLE = "The database does not answer, and no earlier data for this page is available"
 
-/** The error if the database is unavailable and the last known data do not contain the requested item. */
+/** The database is unavailable, and the last known data does not contain the requested item. */
 const unknownNow: HttpError = {
   status: 503,
   code: "SUPABASE_UNREACHABLE",
@@ -229,7 +224,6 @@ const unknownNow: HttpError = {
   hint: "This page keeps retrying."
 }
 
-/** Returns the error for a page whose data the database did not return. */
 export const unavailable = (error: SupabaseError): HttpError => {
   const { code, hint, message } = tickError(error)
   return {

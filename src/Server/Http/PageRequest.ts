@@ -7,19 +7,18 @@ import type { PageFrame } from "../Pages/Document.ts"
 import { doneNotice } from "../Pages/Forms.ts"
 import { type Access, CurrentPrincipal, type Principal } from "./Access.ts"
 
-/** The server's configuration, which every request can access. */
+/** The server's configuration. */
 export class Site extends Context.Tag("@sync-scheduler/Site")<
   Site,
   {
     readonly access: Access
-    /** Returns the URL of the web page that shows a function's logs; null if the URL is unknown. */
+    /** Returns the URL of a function's logs; null if unknown. */
     readonly logs: (functionName: string | null) => string | null
-    /** Rewrites the commands in a message so that they can be pasted into a shell: in a demo, adds `--demo` to each command. */
+    /** Makes the commands in a message pasteable: in a demo, adds `--demo` to each command. */
     readonly pasteable: (text: string) => string
   }
 >() {}
 
-/** A request for a page, with its principal. */
 export interface RequestContext {
   readonly request: HttpServerRequest.HttpServerRequest
   readonly url: URL
@@ -37,10 +36,9 @@ export const requestContext: Effect.Effect<
   return { request, url, principal: yield* CurrentPrincipal, site: yield* Site }
 })
 
-/** The interval at which an open page reloads itself, in seconds. */
+/** How often an open page reloads, in seconds. */
 const REFRESH_SECONDS = 5
 
-/** Returns the request data that every page receives. */
 export const frameOf = (
   {
     principal,
@@ -72,14 +70,11 @@ const mayAct = (access: Access, principal: Principal): PageFrame["access"] => {
     : { _tag: "SignedOut" }
 }
 
-/** The name of the cookie in which the page's script stores the browser's time zone. */
+/** The cookie in which the page's script stores the browser's time zone. */
 const ZONE_COOKIE = "sync_scheduler_zone"
 const MAX_ZONE = 64
 
-/**
- * Returns the time zone for a list: the zone in the URL, otherwise the viewer's zone, otherwise the most common zone among the
- * integrations.
- */
+/** Returns the zone in the URL, otherwise the browser's zone, otherwise the most common zone of the integrations. */
 export const zoneOf = (
   { request, url }: Pick<RequestContext, "request" | "url">,
   integrations: ReadonlyArray<Pick<IntegrationState, "timezone">>

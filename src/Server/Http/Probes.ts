@@ -7,16 +7,16 @@ import { tickError } from "../../Engine/SummaryBuilder.ts"
 import { Supabase } from "../../Services/Supabase.ts"
 import { monotonicMs, type Watchdog } from "../Watchdog.ts"
 
-/** One readiness condition of `serve`. `detail` never contains a host, a key or an organisation. */
+/** A readiness check. `detail` never contains a host, a key or an organisation. */
 export interface Check {
   readonly name: string
   readonly ok: boolean
   readonly detail: string
 }
 
-/** The time limit for the database's response, in milliseconds. A slower database is reported as unreachable. */
+/** How long the database can take to respond, in milliseconds. */
 const DATABASE_WITHIN_MS = 3_000
-/** The minimum time between two checks of the database, regardless of the number of requests, in milliseconds. */
+/** The minimum time between two database checks, in milliseconds. */
 const REMEMBER_MS = 1_000
 
 const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerResponse =>
@@ -26,9 +26,8 @@ const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerRespons
   })
 
 /**
- * Creates the probes. `/livez` reports whether this process is ticking. It does not call the database, because an unreachable
- * database is no reason to restart the process. `/readyz` reports whether the database responds, ticks are making progress, and
- * the server is not stopping. With `?verbose`, the response has one line for each check.
+ * `/livez` reports whether ticks make progress, without a database call: an unreachable database is no reason to restart the
+ * process. `/readyz` also checks the database, and fails while the server stops.
  */
 export const makeProbeRoutes = (watchdog: Watchdog) =>
   Effect.gen(function* () {

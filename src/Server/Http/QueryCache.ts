@@ -13,21 +13,20 @@ import { type RunDetail, showRun } from "../../Operator/Runs.ts"
 import { Supabase } from "../../Services/Supabase.ts"
 import { type Known, makeLastKnown } from "./LastKnown.ts"
 
-/** The maximum number of concurrent database reads; further reads wait. */
+/** The maximum number of concurrent database reads. */
 const READ_CONCURRENCY = 4
-/** The minimum time between two reads of the same page data, regardless of the number of viewers, in milliseconds. */
+/** The minimum time between two reads of the same data, in milliseconds. */
 const FRESH_MS = 1_000
 const FIGURES_FOR_MS = 5_000
-/** The minimum time between two computations of the upcoming load, in milliseconds. */
 const LOAD_FOR_MS = 60_000
-/** The maximum number of runs in one strip: about one run for every five minutes of a day. */
+/** The maximum number of runs in one strip: about one for every five minutes of a day. */
 const RUNS_EACH = 300
 
 type Load = ReturnType<typeof upcomingLoad>
 
-/** Cached data for the pages and `/api`. Limits the frequency and the concurrency of database reads. */
+/** Cached data for the pages and `/api`. */
 export interface QueryCache {
-  /** The overview for programs. *Fails with* SupabaseError when the database is unavailable. */
+  /** Current data for programs. *Fails with* SupabaseError. */
   readonly overview: (
     options: Omit<OverviewOptions, "driftAlertMs">
   ) => Effect.Effect<Overview, SupabaseError>
@@ -39,7 +38,7 @@ export interface QueryCache {
     ids: ReadonlyArray<string>,
     from: number
   ) => Effect.Effect<DailyStats, SupabaseError>
-  /** The data for pages; the last known data while the database is unavailable (`isAway`). */
+  /** Data for pages: the last known data if the database is unavailable (`isAway`). */
   readonly known: {
     readonly overview: Effect.Effect<Known<Overview>, SupabaseError>
     readonly figures: (isAway: boolean) => Effect.Effect<Known<Figures>, SupabaseError>
@@ -49,12 +48,12 @@ export interface QueryCache {
       isAway: boolean
     ) => Effect.Effect<Known<DailyStats>, SupabaseError>
     readonly run: (id: string) => Effect.Effect<Known<RunDetail>, SupabaseError>
-    /** The number of slots due in each of the coming hours. */
+    /** The number of slots due in each of the next hours. */
     readonly load: (isAway: boolean) => Effect.Effect<Known<Load>, SupabaseError>
   }
   /** The start lag above which a run is late, in milliseconds. */
   readonly driftAlertMs: number
-  /** Performs any other read, subject to the limit on concurrent reads. */
+  /** Performs an uncached read, subject to the limit on concurrent reads. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>
 }
 
@@ -72,7 +71,7 @@ export const makeQueryCache: Effect.Effect<
   const filtered = yield* makeLastKnown<Overview>({ capacity: 4, freshMs: FRESH_MS })
   const figures = yield* makeLastKnown<Figures>({ capacity: 64, freshMs: FIGURES_FOR_MS })
   const activities = yield* makeLastKnown<DailyStats>({ capacity: 32, freshMs: FRESH_MS })
-  // A run is read for every request, so that the page shows the result of a retry.
+  // Runs are not cached, so that the page shows the result of a retry.
   const runs = yield* makeLastKnown<RunDetail>({ capacity: 64, freshMs: 0 })
   const loads = yield* makeLastKnown<Load>({ capacity: 1, freshMs: LOAD_FOR_MS })
   const overviewOf = (options: Omit<OverviewOptions, "driftAlertMs">) =>

@@ -10,7 +10,6 @@ import { type BadRequest, type NotFound, Unavailable } from "./HttpError.ts"
 import { dayWindow } from "./OrgLookup.ts"
 import type { QueryCache } from "./QueryCache.ts"
 
-/** Handles all read-only requests. */
 export const queryHandlers = (views: QueryCache) =>
   HttpApiBuilder.group(Api, "reading", (handlers) =>
     handlers
@@ -62,7 +61,7 @@ export const queryHandlers = (views: QueryCache) =>
 
 const isCode = Schema.is(Unavailable.to.fields.code)
 
-/** The maximum number of integrations that one response explains. */
+/** The maximum number of integrations per response. */
 const MAX_EXPLAINED = 20
 
 const explaining = (
@@ -102,8 +101,7 @@ const optionsOf = (params: Filter) => ({
 })
 
 /**
- * Maps a database error to an API error with the message that a tick would report. If the database rejects the call, the API
- * error says that the request is invalid.
+ * Converts a database error to an API error: an invalid request if the database rejects the call, otherwise the tick's message.
  */
 export const orUnavailable = <A, R>(
   effect: Effect.Effect<A, SupabaseError, R>

@@ -3,10 +3,7 @@ import { Instant } from "../../Domain/Instant.ts"
 import { IntegrationStatus } from "../../Domain/IntegrationStatus.ts"
 import { IncidentView, RunEvent, RunView } from "../../Domain/RunView.ts"
 
-/**
- * A run: the operator's RunDetail without the function's response. That response contains the project's own data, so only the
- * command line and the run page show it.
- */
+/** A run without the function's response, which contains the project's own data. */
 export const RunResponse = Schema.Struct({
   now: Instant,
   run: Schema.Struct({

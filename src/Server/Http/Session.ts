@@ -3,33 +3,32 @@ import { Redacted } from "effect"
 
 /** The lifetime of a session, in milliseconds. */
 const SESSION_MS = 12 * 3_600_000
-/** The maximum length of a recorded name. */
 const MAX_NAME = 80
 
-/** The session of an operator who signed in with the admin token. */
+/** An operator's session. */
 export interface Session {
-  /** The name given at sign-in. This name is recorded as the actor of every action. */
+  /** The name given at sign-in, which is recorded with every action. */
   readonly actor: string
-  /** The CSRF token included in each of this session's forms. */
+  /** The CSRF token for this session's forms. */
   readonly csrf: string
 }
 
 /** Sign-in sessions derived from the admin token. */
 export interface Sessions {
-  /** Whether a text is the admin token, compared in constant time. */
+  /** Compares a string with the admin token, in constant time. */
   readonly isToken: (text: string) => boolean
-  /** Returns the cookie's value for a new session. `now` is in epoch milliseconds. */
+  /** Returns the cookie for a new session. `now` is in epoch milliseconds. */
   readonly issue: (
     actor: string,
     now: number
   ) => { readonly value: string; readonly seconds: number }
-  /** Returns the session for a cookie; null if the cookie was issued with another admin token, was altered, or has expired. */
+  /** Returns null if the cookie is altered, expired, or from another admin token. */
   readonly read: (value: string, now: number) => Session | null
 }
 
 /**
  * Creates stateless sessions: a cookie is `<end>.<name>.<signature>`, signed with a key derived from the admin token. Every
- * replica can verify the cookie, and changing the token ends all sessions.
+ * replica can verify a cookie. A new token ends all sessions.
  */
 export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions => {
   const token = Redacted.value(adminToken)
@@ -56,7 +55,6 @@ export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions =>
   }
 }
 
-/** Whether a form's CSRF token belongs to a session. */
 export const isFormOf = (session: Session, csrf: string): boolean => {
   const given = Buffer.from(csrf)
   const expected = Buffer.from(session.csrf)

@@ -12,14 +12,13 @@ import type { Sessions } from "./Session.ts"
 type Request = HttpServerRequest.HttpServerRequest
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpError, Request>
 
-/** Provides the sessions to a handler. *Fails with* HttpError if no admin token is set. */
+/** Provides the sessions. *Fails with* HttpError if no admin token is set. */
 const withSessions = (answer: (context: RequestContext, sessions: Sessions) => Answer) =>
   Effect.flatMap(requestContext, (context) => {
     const { sessions } = context.site.access
     return sessions === null ? Effect.fail(noSignIn) : answer(context, sessions)
   })
 
-/** Shows the form for the admin token and the name to record with actions. */
 const showForm = (context: RequestContext, refused: HttpError | null = null) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const why = refused === null ? null : `${refused.message}. ${refused.hint}`
@@ -30,7 +29,6 @@ const showForm = (context: RequestContext, refused: HttpError | null = null) =>
 
 const nextOf = ({ url }: RequestContext): string => localPath(url.searchParams.get("next") ?? "")
 
-/** Issues a session cookie in exchange for the admin token. */
 const signIn = (sessions: Sessions): Answer =>
   Effect.gen(function* () {
     yield* requireOwnOrigin
@@ -47,7 +45,7 @@ const signIn = (sessions: Sessions): Answer =>
     return redirectResponse(path, yield* setCookie(value, seconds))
   })
 
-/** The routes for `/sign-in`. These routes require no token. */
+/** The sign-in routes. They require no token. */
 export const signInRoutes = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/sign-in",
@@ -67,7 +65,6 @@ export const signInRoutes = HttpRouter.empty.pipe(
   )
 )
 
-/** Responds to `POST /sign-out` and removes the session cookie. */
 export const signOut: Answer = Effect.gen(function* () {
   yield* requireForm
   yield* requireOwnForm

@@ -8,10 +8,10 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, NO_FILTER } from "./ListFilter.ts"
 import { bareMoment } from "./TimeFormat.ts"
 
-/** The maximum number of causes that are shown. The table on the same page lists the integrations with other causes. */
+/** The maximum number of causes to show. The table on the page shows the rest. */
 const MOST = 12
 
-/** Renders a line for each cause that needs attention, worst cause first. Returns no markup if nothing needs attention. */
+/** Renders a line for each cause that needs attention, worst cause first. */
 export const attention = (frame: PageFrame, { causes, integrations, now }: Overview): Html => {
   const shown = causes.filter(({ state }) => state !== "stale")
   if (shown.length === 0) return empty
@@ -28,11 +28,9 @@ export const attention = (frame: PageFrame, { causes, integrations, now }: Overv
 const since = (at: number | null, zone: string, now: number): Html =>
   html`<div class="soft num">${at !== null && html`since ${bareMoment(at, zone, now)}`}</div>`
 
-/** Renders one integration: its organisation and the reason. */
 const single = (frame: PageFrame, cause: CauseGroup, one: IntegrationState, now: number): Html =>
   html`<li id="a-${one.integration_id}"><div>${stateMark(one.state, one.word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${capital(clip(one.why, 300))}</p>${causeForm(cause, frame)}</div>${since(one.since, frame.timezone, now)}</li>`
 
-/** Renders the integrations that share a cause: their number, the cause, when it began, and a link to the list. */
 const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   const { code, count, integration_type, key, message, state, word } = cause
   const href = filterPath(NO_FILTER, { cause: key })
@@ -40,10 +38,7 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   return html`<li id="c-${key}"><div>${stateMark(state, word)}</div><div><a class="who" href="${href}">${times}</a>${message !== null && html`<p class="soft"><bdi>${clip(message, 300)}</bdi></p>`}${causeForm(cause, frame)}</div>${since(cause.since, frame.timezone, now)}</li>`
 }
 
-/**
- * The kinds of incidents that no integration's state shows. Any other incident is shown as a state, and closes when that state
- * ends.
- */
+/** The kinds of incidents that are not visible as the state of an integration. */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
   missed: ["skipped-slots incident", "skipped-slots incidents"],
@@ -51,7 +46,6 @@ const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> 
   clock_skew: ["engine with a wrong clock", "engines with a wrong clock"]
 }
 
-/** Renders the open incidents that the page shows nowhere else. Returns no markup if there are none. */
 export const incidents = ({ scheduler }: Overview): Html => {
   const open = Object.entries(scheduler.open_incidents).flatMap(([kind, count]) => {
     const words = INCIDENTS[kind]

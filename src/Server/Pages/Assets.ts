@@ -2,7 +2,7 @@ import { Hash } from "effect"
 import styles from "./page.css" with { type: "text" }
 import script from "./page.js" with { type: "text" }
 
-/** A static file. Its name changes with its content, so that browsers may cache the file forever. */
+/** A static file. Browsers can cache it forever, because its name changes with its content. */
 export interface Asset {
   readonly path: `/${string}`
   readonly type: string
@@ -23,7 +23,6 @@ const icon = (name: string, drawing: string): Asset =>
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${drawing}</svg>`
   )
 
-/** Draws the tab icon: a clock face whose shape and colour show the overall state. */
 const face = (colour: string, hands: string): string =>
   `<rect width="32" height="32" rx="8" fill="${colour}"/><path d="${hands}" fill="none" stroke="#fff" stroke-width="3.6" stroke-linecap="round" stroke-linejoin="round"/>`
 
@@ -36,7 +35,6 @@ export const icons = {
   idle: icon("idle", face("#646973", "M9 16h.1M16 16h.1M23 16h.1"))
 } as const
 
-/** All static files, by path. */
 export const assets: ReadonlyMap<string, Asset> = new Map(
   [stylesheet, behaviour, ...Object.values(icons)].map((one) => [one.path, one])
 )

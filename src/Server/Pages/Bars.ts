@@ -1,6 +1,5 @@
 import { empty, type Html, html } from "./Html.ts"
 
-/** A bar of a chart: its height and its description. */
 export interface Bar {
   readonly value: number
   readonly label: string
@@ -9,8 +8,8 @@ export interface Bar {
 const HEIGHT = 40
 
 /**
- * Draws bars of equal width, scaled to the highest bar. The highest bar is highlighted unless there is a tie. `name` (the subject
- * of the chart) and `peak` (its highest value in words) are for screen readers.
+ * Draws a bar chart, and highlights the highest bar unless there is a tie. `name` and `peak` describe the chart for screen
+ * readers.
  */
 export const bars = (name: string, values: ReadonlyArray<Bar>, peak: string): Html => {
   const highest = Math.max(0, ...values.map(({ value }) => value))

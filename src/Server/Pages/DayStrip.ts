@@ -1,6 +1,5 @@
 import { empty, type Html, html } from "./Html.ts"
 
-/** The outcome of a slot, as drawn on a strip. */
 export type MarkKind =
   | "done"
   | "failed"
@@ -11,17 +10,14 @@ export type MarkKind =
   | "overdue"
   | "unseen"
 
-/**
- * One slot on the time axis, from its due time until the end of its run, in epoch milliseconds. `to` is null while the run is in
- * progress.
- */
+/** A slot, from its due time to the end of its run, in epoch milliseconds. `to` is null while the run is in progress. */
 export interface Mark {
   readonly kind: MarkKind
   readonly from: number
   readonly to: number | null
 }
 
-/** The period that a time axis shows, and the current time, in epoch milliseconds. */
+/** The period shown and the current time, in epoch milliseconds. */
 export interface Axis {
   readonly from: number
   readonly to: number
@@ -36,10 +32,7 @@ const DAY = 24 * HOUR
 const THINNEST = 5
 const HEIGHT = 20
 
-/**
- * The y positions of the lines for each kind of mark, in drawing order. The kinds differ in height and position as well as in
- * colour.
- */
+/** The y positions for each kind of mark, in drawing order. Kinds differ in position as well as in colour. */
 const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
   ["unseen", "period not shown", [10]],
   ["done", "completed", [10]],
@@ -51,23 +44,17 @@ const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyA
   ["failed", "failed", [10]]
 ]
 
-/** Returns the axis for the 24 hours that end with the current hour. */
+/** Returns the 24 hours that end with the current hour. */
 export const lastDay = (now: number): Axis => {
   const to = Math.floor(now / HOUR) * HOUR + HOUR
   return { from: to - DAY, to, now }
 }
 
-/**
- * The maximum number of bars for completed runs in one strip of a list. If there are more bars, adjacent bars are merged, because
- * that many bars would be unreadable and would make up most of the page.
- */
+/** The number of completed runs in a list's strip above which close bars are merged, to keep the page small. */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10
 
-/**
- * Returns the SVG path for the bars of one kind, with relative coordinates after the first bar. Bars that are at most `gap` apart
- * are merged.
- */
+/** Returns the SVG path for bars. Merges bars that are at most `gap` apart. */
 const pathOf = (
   bars: ReadonlyArray<readonly [x: number, end: number]>,
   y: number,
@@ -94,10 +81,7 @@ const pathOf = (
   return path
 }
 
-/**
- * Draws an axis with its marks as a full-width strip. All marks of a kind share one path, which keeps the markup small even for
- * thousands of marks. Marks outside the axis are omitted, and marks that extend beyond it are clipped.
- */
+/** Draws marks as a full-width strip. Each kind of mark is a single path, which keeps the markup small for thousands of marks. */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
   const width = Math.round((axis.to - axis.from) / MINUTE)
   const place = (at: number): number => Math.round((at - axis.from) / MINUTE)

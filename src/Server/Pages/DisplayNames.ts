@@ -3,10 +3,10 @@ import type { StateName } from "../../Domain/State.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 
-/** The maximum length of a name, in characters. Names are free text, so longer names are clipped. */
+/** The length at which names are clipped, in characters. */
 const MAX_NAME = 72
 
-/** Returns an organisation's name as markup, or the beginning of the id if the organisation has no name. */
+/** Returns an organisation's name, or the first characters of its id. */
 export const orgName = ({
   org_id,
   org_name
@@ -17,7 +17,7 @@ export const orgName = ({
     : html`<bdi>${clip(name, MAX_NAME)}</bdi>`
 }
 
-/** Returns an organisation's name as plain text, for titles. */
+/** Returns `orgName` as plain text. */
 export const orgText = ({
   org_id,
   org_name
@@ -36,6 +36,6 @@ export const capital = (text: string): string => text.slice(0, 1).toUpperCase() 
 
 export const stateMark = (state: StateName, word: string): Html => mark(state, capital(word))
 
-/** Formats a number with its noun: `1 run`, `1,204 runs`. */
+/** Formats a number and its noun: `1 run`, `1,204 runs`. */
 export const countOf = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`

@@ -4,33 +4,32 @@ import { type Html, html } from "./Html.ts"
 import { shape, sprite } from "./StateMark.ts"
 import { clockOf, zoneName } from "./TimeFormat.ts"
 
-/** The request data that every page receives. */
 export interface PageFrame {
-  /** When the page was generated, in epoch milliseconds, by the clock used for all times on the page. */
+  /** When the page was generated, in epoch milliseconds. */
   readonly now: number
   /** The time zone for times that belong to no integration. */
   readonly timezone: string
-  /** The interval at which an open page reloads itself, in seconds; 0 if the page does not reload itself. */
+  /** How often an open page reloads, in seconds; 0 for never. */
   readonly refreshSeconds: number
   readonly version: string
-  /** The path of the page, to which the user returns after signing in. */
+  /** The page to which sign-in returns. */
   readonly path: string
-  /** The search text (`query`), and the rest of the filter, which a new search preserves (`kept`). */
+  /** The search text. */
   readonly query: string
+  /** The rest of the filter, which a new search preserves. */
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
-  /** The reason why the page is outdated; null if the page is current. */
+  /** Why the page is outdated; null if it is current. */
   readonly outdated: string | null
-  /** What the reader may do: only read (actions are disabled), sign in, or act. */
   readonly access: PageAccess
-  /** Whether function responses are shown. Readers without the admin token can sign in or use the command line. */
+  /** Whether function responses are shown. If not, the page offers sign-in or a command. */
   readonly answers: "shown" | "sign-in" | "command"
-  /** Rewrites the commands in a message so that they can be pasted into a shell. */
+  /** Makes the commands in a message pasteable. */
   readonly pasteable: (text: string) => string
-  /** A sentence about the action that was just performed; null if there was none. */
+  /** A notice about the action just performed. */
   readonly notice: string | null
 }
 
-/** Whether the reader of a page may act. `SignedIn` contains the CSRF token that each form must send. */
+/** What the user of a page can do. `csrf` is a token that each form sends. */
 export type PageAccess =
   | { readonly _tag: "ReadOnly" }
   | { readonly _tag: "SignedOut" }
@@ -39,14 +38,14 @@ export type PageAccess =
 export interface PageContent {
   readonly title: string
   readonly tone: keyof typeof icons
-  /** Whether ticks have stopped. If so, the page shows stale data. */
+  /** Whether ticks have stopped, so that the data is stale. */
   readonly isStopped: boolean
   readonly main: Html
 }
 
 const assetsKey = [stylesheet, behaviour].map(({ path }: Asset) => path).join(" ")
 
-/** Renders a complete page. `main` contains everything that changes while the page is open. */
+/** Renders a page. `main` contains everything that changes while the page is open. */
 export const page = (frame: PageFrame, { isStopped, main, title, tone }: PageContent): string => {
   const clock = clockOf(frame.timezone)
   const seconds = Math.floor(frame.now / 1000) * 1000

@@ -5,13 +5,10 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, type ListFilter } from "./ListFilter.ts"
 import { shape } from "./StateMark.ts"
 
-/** The maximum number of types to offer. Users can search for other types. */
+/** The maximum number of types to offer as filters. */
 const MOST_TYPES = 12
 
-/**
- * Renders the filters of the integration list: a filter by state, and a filter by type if there are several types. Each filter's
- * links preserve the selection in the other filter.
- */
+/** Renders the filters by state and, if there are several types, by type. A link in one filter preserves the other. */
 export const filterBar = (overview: Overview, filter: ListFilter): Html =>
   html`<div class="filters" id="filters">${states(overview, filter)}${types(overview, filter)}</div>`
 

@@ -1,7 +1,7 @@
 import type { PageFrame } from "./Document.ts"
 import { type Html, html } from "./Html.ts"
 
-/** The SQL that creates a first integration. A test runs this SQL. */
+/** The SQL that creates a first integration. A test runs it. */
 export const FIRST_SQL = `insert into organization_integrations
   (org_id, org_name, integration_type, sync_schedule, timezone)
 values
@@ -25,11 +25,10 @@ const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]>
   ]
 ]
 
-/** Renders the three steps that lead to a first sync, each with text to copy. */
 export const firstSteps = (frame: PageFrame): Html =>
   html`<ol class="steps">${STEPS.map(([title, text, code]) => html`<li class="sheet"><h2>${title}</h2><p class="soft">${text}</p>${copyable(frame, code)}</li>`)}</ol>`
 
-/** Renders text with a copy button. The button works only if the page's script runs. */
+/** Renders text with a copy button, which needs the page's script. */
 export function copyable({ pasteable }: Pick<PageFrame, "pasteable">, text: string): Html {
   return html`<div class="copy"><pre tabindex="0"><code>${pasteable(text)}</code></pre><button type="button">Copy</button></div>`
 }

@@ -7,21 +7,18 @@ import type { PageAccess, PageFrame } from "./Document.ts"
 import { copyable } from "./FirstSteps.ts"
 import { empty, type Html, html } from "./Html.ts"
 
-/** An action's form: its path, button and warning, and the page to redirect to afterwards. */
 interface ActionForm {
-  /** The name of the form, unique on the page. */
+  /** An id that is unique on the page. */
   readonly name: string
   readonly path: string
   readonly fields?: ReadonlyArray<readonly [name: string, value: string]>
   readonly word: string
   readonly note: string
+  /** The page to redirect to. */
   readonly next: string
 }
 
-/**
- * Renders a button that opens a form. The form asks for a reason, which is recorded with the action. It is submitted, with the
- * session's CSRF token, to the endpoint that programs also use. The response redirects to the page `next`, which shows the result.
- */
+/** Renders a button that opens a form for the reason. The form posts to `path`, which redirects to `next`. */
 const actionForm = (
   { fields = [], name, next, note, path, word }: ActionForm,
   csrf: string
@@ -30,11 +27,10 @@ const actionForm = (
   return html`<details class="ask" id="${name}"><summary class="button">${word}</summary><form method="post" action="${path}"><p class="soft">${note}</p><label for="${name}-reason">Reason</label><input id="${name}-reason" name="reason" required maxlength="500" autocomplete="off" placeholder="Recorded with your name">${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}">`)}<button class="main">${word}</button></form></details>`
 }
 
-/** Renders forms side by side. Returns no markup if all forms are empty. */
+/** Renders forms side by side; nothing if all are empty. */
 export const acts = (...forms: ReadonlyArray<Html>): Html =>
   forms.every(({ markup }) => markup === "") ? empty : html`<div class="acts">${forms}</div>`
 
-/** Returns the form for an action on an integration or a run. */
 const actionOn = (
   kind: "integrations" | "runs",
   id: string,
@@ -47,13 +43,9 @@ const actionOn = (
   next: `${words.next}?did=${action}`
 })
 
-/** The path for requests to retry all failed runs of a cause. */
 export const RETRY_CAUSE = "/retry-cause"
 
-/**
- * Renders the form that retries all failed runs of a cause. Returns no markup if no run can be retried or the reader is not
- * allowed to act.
- */
+/** Renders the form that retries all failed runs of a cause, if the user can do so. */
 export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame): Html => {
   if (access._tag !== "SignedIn" || retryable === 0) return empty
   const word = retryable === 1 ? "Retry" : `Retry all ${retryable.toLocaleString("en-US")}`
@@ -67,7 +59,7 @@ export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame)
   )
 }
 
-/** Renders the forms for the actions on an integration. Returns no markup if the reader is not allowed to act. */
+/** Renders the forms that trigger, pause or resume an integration, if the user can do so. */
 export const integrationForms = (integration: IntegrationState, access: PageAccess): Html => {
   if (access._tag !== "SignedIn") return empty
   const { enabled, integration_id: id, org_id } = integration
@@ -97,10 +89,7 @@ const AGAIN = "Requests one more attempt with the same idempotency key."
 const NEXT = `${AGAIN} The next tick starts it.`
 const MAYBE = `The sync may have taken effect: check the target system first. ${AGAIN} The attempt waits until the previous one can no longer be running.`
 
-/**
- * Renders the forms that retry a run or release it so that later slots can run. Returns no markup if neither action is possible or
- * the reader is not allowed to act. `next` is the page to redirect to.
- */
+/** Renders the forms that retry or release a run, if the user can do so. `next` is the page to redirect to. */
 export const runForms = (run: RunView | null, access: PageAccess, next: string): Html => {
   if (access._tag !== "SignedIn" || run === null) return empty
   const isUnknown = run.status === "unknown"
@@ -116,10 +105,7 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
   return html`${retry}${isUnknown && run.released_at === null && release}`
 }
 
-/**
- * Renders the commands that retry or release a run, for readers who are not allowed to act. Returns no markup if neither action is
- * possible.
- */
+/** Renders the commands that retry or release a run, for users who cannot do so on this page. */
 export const runCommands = (run: RunView, frame: PageFrame): Html => {
   const isOver = run.status === "failed" || run.status === "skipped"
   if (frame.access._tag === "SignedIn" || !(isOver || run.status === "unknown")) return empty
@@ -138,8 +124,7 @@ const DONE: Readonly<Record<ActionName, string>> = {
 }
 
 /**
- * Returns the notice about a performed action; null if there is none. `retried-198-of-200` means that a cause had 200 failed
- * runs and that 198 retries were requested.
+ * Returns the notice for the `did` parameter: an action, or `retried-198-of-200` if 198 of a cause's 200 failed runs are retried.
  */
 export const doneNotice = (action: string | null): string | null => {
   const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []

@@ -1,13 +1,12 @@
 import { type Html, html } from "./Html.ts"
 
-/** The worst outcome of a day. `none` means that nothing ran and nothing was due. */
+/** The worst outcome of a day; `none` for a day without outcomes. */
 export type DayKind = "failed" | "unknown" | "missed" | "ok" | "none"
 
-/** One day of the calendar. */
 export interface Day {
   readonly date: string
   readonly kind: DayKind
-  /** The text of the day's tooltip: `212 runs, 3 failed`. */
+  /** The tooltip, such as `212 completed, 3 failed`. */
   readonly words: string
 }
 
@@ -18,7 +17,7 @@ const LEFT = 26
 const SCALE = 1.25
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
 
-/** Draws one day. Each kind has its own shape, so that the calendar is readable without colours. */
+/** Each kind has its own shape, so that the calendar is readable without colours. */
 const drawn = (kind: DayKind, x: number, y: number): string => {
   if (kind === "none") return `M${x + 5} ${y + 5}h3v3h-3z`
   if (kind === "missed") return `M${x + 1} ${y + 1}h10v10h-10z`
@@ -31,10 +30,7 @@ const drawn = (kind: DayKind, x: number, y: number): string => {
 const weekday = (date: string): number =>
   (Math.floor(Date.parse(`${date}T00:00Z`) / 86_400_000) + 3) % 7
 
-/**
- * Draws days as a calendar, with one column per week and Monday at the top. Each day shows its worst outcome and has a tooltip.
- * Days with a fault are links to `href(day)`.
- */
+/** Draws a calendar with one column per week, Monday first. Days with faults link to `href(day)`. */
 export const heatMap = (days: ReadonlyArray<Day>, href?: (day: string) => string): Html => {
   const first = days[0]
   const offset = first === undefined ? 0 : weekday(first.date)
@@ -61,7 +57,7 @@ export const heatMap = (days: ReadonlyArray<Day>, href?: (day: string) => string
   return html`<svg class="heat" viewBox="0 0 ${width} ${height}" width="${Math.round(width * SCALE)}" role="${href === undefined ? "img" : "group"}" aria-label="${said(days)}">${months}${names}${cells}</svg>`
 }
 
-/** Describes the calendar in a sentence for screen readers. */
+/** Returns the calendar's description for screen readers. */
 const said = (days: ReadonlyArray<Day>): string => {
   const bad = days.filter(({ kind }) => kind !== "ok" && kind !== "none")
   if (bad.length === 0) return `${days.length} days, none with a fault`

@@ -1,4 +1,4 @@
-/** Markup that is safe to insert into a page. Only `html` creates markup, so that every value is escaped. */
+/** Markup that is safe to insert into a page. Only `html` creates it. */
 export class Html {
   readonly markup: string
   constructor(markup: string) {
@@ -6,7 +6,7 @@ export class Html {
   }
 }
 
-/** The values that a template accepts. Text is escaped, markup is inserted unchanged, and all other values are omitted. */
+/** The values of a template. Text is escaped, markup is inserted unchanged, and the other values are omitted. */
 export type Content = string | number | Html | ReadonlyArray<Html> | null | undefined | false
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -33,10 +33,7 @@ const show = (content: Content): string => {
   return markup
 }
 
-/**
- * Creates a fragment of a page. Every value is escaped unless it is already markup. Values are allowed in elements and quoted
- * attributes, but never in a script, in a style, or as the name of an element or attribute.
- */
+/** Creates markup. A value can be an element's content or a quoted attribute, but never a script, a style or a name. */
 export const html = (strings: TemplateStringsArray, ...values: ReadonlyArray<Content>): Html => {
   let markup = strings[0] ?? ""
   for (let index = 0; index < values.length; index += 1) {
@@ -50,7 +47,7 @@ export const empty = new Html("")
 export const join = (parts: ReadonlyArray<Html>, between: Html): Html =>
   new Html(parts.map(({ markup }) => markup).join(between.markup))
 
-/** Truncates text to `most` characters, including an ellipsis. */
+/** Truncates text to `most` characters, including the ellipsis. */
 export const clip = (text: string, most: number): string => {
   if (text.length <= most) return text
   const characters = [...text]

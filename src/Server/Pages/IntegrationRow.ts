@@ -6,10 +6,7 @@ import { clip, type Html, html } from "./Html.ts"
 import { shape } from "./StateMark.ts"
 import { bareMoment, showDistance } from "./TimeFormat.ts"
 
-/**
- * Renders an integration's newest run, whether or not it has ended: the due time, the start lag, and the duration or the current
- * attempt.
- */
+/** Renders the newest run: its due time, start lag, and duration or attempt. */
 export const newestRun = (
   { last_run, live_run }: Pick<IntegrationState, "last_run" | "live_run">,
   timezone: string,
@@ -30,7 +27,7 @@ export const newestRun = (
 const wordOf = ({ attempt, status }: RunView): string =>
   status === "pending" && attempt > 0 ? "retrying" : status
 
-/** Renders the due time of the next run, and the time until the run is due. A past slot is never shown as upcoming. */
+/** Renders when the next run is due. A past slot is never shown as upcoming. */
 export const nextRun = (integration: IntegrationState, timezone: string, now: number): Html => {
   const { enabled, next_run_at: at, schedule } = integration
   if (!enabled || at === null) {
@@ -40,7 +37,7 @@ export const nextRun = (integration: IntegrationState, timezone: string, now: nu
   return html`${bareMoment(at, timezone, now)}<span class="sub">${at <= now ? `was due ${distance}` : distance}</span>`
 }
 
-/** Renders a row of the integration list. If `strip` is null, the list has no strip column. */
+/** Renders a row. `strip` is null if the table has no strip column. */
 export const integrationRow = (
   integration: IntegrationState,
   now: number,

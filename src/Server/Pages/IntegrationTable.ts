@@ -8,7 +8,6 @@ import { type Activity, timelineMarks } from "./TimelineMarks.ts"
 
 const THREE_HOURS = 10_800_000
 
-/** The legend for the marks on strips. */
 export const legend: Html = html`<p class="legend" aria-hidden="true">${(
   [
     ["done", "completed", "M0 8h8"],
@@ -23,20 +22,20 @@ export const legend: Html = html`<p class="legend" aria-hidden="true">${(
     html`<span><svg class="strip key" viewBox="0 0 8 16"><path class="${kind}" d="${path}"/></svg>${word}</span>`
 )}</p>`
 
-/** Renders the hour labels for an axis, in one time zone for all strips. */
+/** Renders the hour labels above all strips, in one time zone. */
 export const hours = (axis: Axis, timezone: string): Html => {
   const clock = clockOf(timezone)
   const marks = Array.from({ length: 8 }, (_, index) => axis.from + index * THREE_HOURS)
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
-/** If a slot is overdue, returns a mark that extends from the slot's due time to now. Otherwise, returns no marks. */
+/** Returns a mark from an overdue slot's due time to now; empty if no slot is overdue. */
 const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
   state === "overdue" && next_run_at !== null
     ? [{ kind: "overdue", from: next_run_at, to: null }]
     : []
 
-/** Returns the marks for each integration with known activity. Returns an empty map if no integration has any marks. */
+/** Returns the marks by integration id. Empty if no integration has marks. */
 export const rowMarks = (
   integrations: ReadonlyArray<IntegrationState>,
   activity: Activity | null
@@ -49,17 +48,15 @@ export const rowMarks = (
   return new Map(marks.some(([, own]) => own.length > 0) ? marks : [])
 }
 
-/** The marks for each integration, by integration id. */
 type RowMarks = ReadonlyMap<string, ReadonlyArray<Mark>>
 
 export interface TableOptions {
   readonly axis: Axis
   readonly timezone: string
-  /** The marks for the rows. If the map is empty, no strips are shown. */
+  /** The marks of the rows. If there are none, no strips are shown. */
   readonly marks: RowMarks
 }
 
-/** Renders integrations as a table, in the given order. */
 export const integrationTable = (
   integrations: ReadonlyArray<IntegrationState>,
   { axis, marks, timezone }: TableOptions

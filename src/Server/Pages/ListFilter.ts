@@ -2,25 +2,21 @@ import { StateName } from "../../Domain/State.ts"
 import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
-/**
- * The filter for the integration list, taken from the URL. Links in the list preserve the parts of the filter that they do not
- * change.
- */
+/** The filter of the integration list, from the URL. */
 export interface ListFilter {
-  /** The search text: a part of a name or type, or the beginning of an id. */
+  /** A part of a name or type, or an id prefix. */
   readonly query: string
   readonly state: StateName | null
-  /** The integration type to show; null for all types. */
   readonly type: string | null
-  /** The key of the cause to show; null for all causes. */
+  /** The key of a cause; null for all causes. */
   readonly cause: string | null
-  /** The page number, starting at 1. */
+  /** The page number, from 1. */
   readonly page: number
 }
 
 export const NO_FILTER: ListFilter = { query: "", state: null, type: null, cause: null, page: 1 }
 
-/** The maximum length of one part of a filter, in characters. */
+/** The maximum length of each part, in characters. */
 const MOST = 200
 
 /** Parses the filter in a URL. Invalid values are ignored. */
@@ -37,7 +33,7 @@ export const readFilter = (params: URLSearchParams): ListFilter => {
   }
 }
 
-/** Returns the path of the list with a changed filter. The path leads to the first page unless `changes` sets another page. */
+/** Returns the path of the changed list. Unless `changes` sets a page, this is the first page. */
 export const filterPath = (filter: ListFilter, changes: Partial<ListFilter>): string => {
   const { cause, page, query, state, type } = { ...filter, page: 1, ...changes }
   const params = new URLSearchParams(
@@ -62,7 +58,6 @@ const isNamed = (one: IntegrationState, words: string): boolean =>
   one.integration_id.startsWith(words) ||
   one.org_id.startsWith(words)
 
-/** Returns the integrations that match a filter, in the given order. */
 export const listed = (
   integrations: ReadonlyArray<IntegrationState>,
   { cause, query, state, type }: ListFilter

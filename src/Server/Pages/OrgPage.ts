@@ -17,22 +17,20 @@ import { daysFigure } from "./StatsPanel.ts"
 import { clockOf, showDateTime, showDayAndTime } from "./TimeFormat.ts"
 import { timelineMarks } from "./TimelineMarks.ts"
 
-/** The data for an organisation's page: whether each integration of the organisation ran in a period, and the reason. */
 export interface OrgModel {
   readonly org_id: string
   readonly org_name: string | null
-  /** The current time (`now`) and the requested period (`from` inclusive, `to` exclusive), in epoch milliseconds. */
+  /** The current time and the period, in epoch milliseconds. `to` is exclusive. */
   readonly now: number
   readonly from: number
   readonly to: number
-  /** The requested day, `2026-11-24`; null for the period since yesterday. */
+  /** The requested day, such as `2026-11-24`; null for the period since yesterday. */
   readonly day: string | null
   readonly explanations: ReadonlyArray<Explanation>
-  /** The number of integrations that the page omits because the organisation has too many. */
+  /** The number of integrations that are not shown. */
   readonly left: number
-  /** The activity of all integrations on the page. */
   readonly activity: DailyStats
-  /** The statistics for each integration, by integration id. */
+  /** The figures by integration id. */
   readonly figures: ReadonlyMap<string, Figures>
 }
 
@@ -49,10 +47,7 @@ const TONES: Readonly<Record<Explanation["answer"], string>> = {
 
 const BAD: ReadonlyArray<Explanation["answer"]> = ["no", "unknown", "partly"]
 
-/**
- * Returns the tone of the page: `bad` if due runs did not complete or a state is critical, `warn` if a state is a warning,
- * `good` if every answer is yes, and `idle` otherwise.
- */
+/** Returns the tone of the page. It is `good` only if every answer is yes. */
 const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "warn" | "idle" => {
   const severities = explanations.map(({ integration }) => integration?.severity ?? "idle")
   if (explanations.some(({ answer }) => BAD.includes(answer)) || severities.includes("critical")) {
@@ -63,21 +58,17 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
   return isGood ? "good" : "idle"
 }
 
-/** True if a due run did not complete or the integration cannot run at all. */
+/** Whether a due run did not complete or the integration cannot run at all. */
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/**
- * Returns the name of the shape and colour to show. The name represents the answer or, while a failed run is being retried, the
- * state.
- */
+/** Returns the shape of the answer, or of the state while a failed run is being retried. */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"
   return answer === "not_yet" && integration?.state === "retrying" ? "retrying" : TONES[answer]
 }
 
-/** Renders an organisation's page: a sentence that says whether the organisation's syncs ran, followed by the details. */
 export const orgPage = (frame: PageFrame, model: OrgModel): string => {
   const { explanations, left, now } = model
   const marks = timelineMarks(model.activity)
@@ -94,7 +85,6 @@ ${left > 0 && html`<p class="nothing">${countOf(left, "more integration")} of th
   })
 }
 
-/** Combines the answers for several integrations into one sentence. */
 const together = (explanations: ReadonlyArray<Explanation>): string => {
   const count = (...answers: ReadonlyArray<Explanation["answer"]>): number =>
     explanations.filter(({ answer }) => answers.includes(answer)).length
@@ -108,7 +98,6 @@ const together = (explanations: ReadonlyArray<Explanation>): string => {
     : `All ${all} completed every due run.`
 }
 
-/** Renders the requested period and links to other days. */
 const dayForm = ({ day, from, now, org_id, to }: OrgModel, timezone: string): Html => {
   const since = showDayAndTime(from, timezone, now)
   const asked =
@@ -121,7 +110,7 @@ const dayForm = ({ day, from, now, org_id, to }: OrgModel, timezone: string): Ht
   return html`<form class="ask-day" action="${orgPath(org_id)}"><h2>Did it run ${asked}?</h2>${link(shown - DAY, day === null ? "Yesterday" : "Day before")}${day === null ? link(today, "Today") : isPast && link(shown + DAY, "Day after")}<label class="sr" for="on">Another day</label><input id="on" name="on" type="date" value="${day}"><button>Show day</button>${day !== null && html`<a class="button" href="${orgPath(org_id)}">Since yesterday</a>`}</form>`
 }
 
-/** Returns the reason for the integration's state, without the parts that `sentence` already contains. */
+/** Returns the reason for the state, without the parts that `sentence` contains. */
 const whyNow = (integration: IntegrationState, sentence: string): string => {
   const { paused_reason, schedule_error, why } = integration
   const run = causingRun(integration)
@@ -133,7 +122,7 @@ const whyNow = (integration: IntegrationState, sentence: string): string => {
   return rest === "" ? "" : `, ${clip(rest, 300)}`
 }
 
-/** Returns the run that needs a decision: a run with an unknown outcome, or the last run if it failed. */
+/** Returns the run that needs a decision. */
 const openRun = (integration: IntegrationState): RunView | null =>
   integration.live_run?.status === "unknown" ? integration.live_run : retryableRun(integration)
 

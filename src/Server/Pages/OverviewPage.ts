@@ -14,21 +14,18 @@ import { daysFigure, type HourLoad, loadFigure, outcomeFigure } from "./StatsPan
 import type { Activity } from "./TimelineMarks.ts"
 import { vendors } from "./Vendors.ts"
 
-/** The data for the overview: the states of all integrations, and the statistics for recent days. */
 export interface OverviewModel {
   readonly overview: Overview
-  /** The activity of the integrations on the current page of the list; null if unknown. */
+  /** The activity of the integrations on this page of the list; null if unknown. */
   readonly activity: Activity | null
   readonly figures: typeof readFigures.result.Type | null
-  /** The number of upcoming slots per hour, starting with the current hour. */
+  /** The number of slots per hour, from the current hour. */
   readonly load: ReadonlyArray<HourLoad>
   readonly filter: ListFilter
 }
 
-/** The number of rows per page. */
 export const PAGE_ROWS = 100
 
-/** Returns one page of the integrations that match a filter. */
 export const pageOf = (overview: Pick<Overview, "integrations">, filter: ListFilter) => {
   const found = listed(overview.integrations, filter)
   const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS))
@@ -37,10 +34,7 @@ export const pageOf = (overview: Pick<Overview, "integrations">, filter: ListFil
   return { found, pages, number, first, shown: found.slice(first, first + PAGE_ROWS) }
 }
 
-/**
- * Renders the overview, with the worst integrations first. If a filter is set, the page shows only the list of integrations. If no
- * integrations exist, the page shows the first steps.
- */
+/** Renders only the list if a filter is set, and the first steps if no integrations exist. */
 export const overviewPage = (frame: PageFrame, model: OverviewModel): string => {
   const { filter, overview } = model
   const isStopped = overview.verdict === "stopped" || overview.verdict === "never"
@@ -71,7 +65,6 @@ ${cards.length > 0 && html`<div class="figures" id="figures">${cards}</div>`}
 <div class="pair" id="pair">${incidents(overview)}${vendors(overview.integrations, frame.timezone, overview.now)}</div>`
 }
 
-/** Returns the text for the heading and the tab title. */
 const titleOf = (overview: Overview): string => {
   const { causes, headline, integrations, total, unreadable, verdict } = overview
   if (verdict === "never") return "No engine has ticked yet"
@@ -84,10 +77,7 @@ const titleOf = (overview: Overview): string => {
     : `${wanted.toLocaleString("en-US")} of ${countOf(total, "integration")} ${wanted === 1 ? "needs" : "need"} attention`
 }
 
-/**
- * Returns the tone of the page. The tone is green only if at least one integration is enabled and every enabled integration has
- * completed its newest run.
- */
+/** Returns the tone of the page. It is `good` only if every enabled integration has completed its newest run. */
 const toneOf = ({ causes, total, verdict }: Overview): "good" | "bad" | "warn" | "idle" => {
   if (verdict === "ok") return "good"
   if (verdict === "waiting" || total === 0) return "idle"

@@ -2,18 +2,15 @@ import { countOf, orgName, orgPath } from "./DisplayNames.ts"
 import { type PageFrame, page } from "./Document.ts"
 import { clip, html } from "./Html.ts"
 
-/** The maximum number of organisations that a page offers as choices. */
 const MAX_CHOICES = 100
 
-/** Returns the frame for a page that does not reload itself. */
 const withoutReload = (frame: PageFrame): PageFrame => ({ ...frame, refreshSeconds: 0 })
 
-/** The reason why a request failed, and the next step. */
 export interface PageProblem {
   readonly title: string
   readonly message: string
   readonly hint: string
-  /** Whether the condition may be temporary. If so, the page reloads itself. */
+  /** Whether the fault can be temporary. If so, the page reloads. */
   readonly isPassing: boolean
 }
 
@@ -28,7 +25,6 @@ export const faultPage = (
     main: html`<section class="page-head"><h1>${title}</h1><p class="dead">${frame.pasteable(message)}</p><p>${frame.pasteable(hint)}</p><p class="text"><a href="/">Back to the overview</a></p></section>`
   })
 
-/** Renders a choice between several matching organisations. */
 export const choicePage = (
   frame: PageFrame,
   wanted: string,
@@ -41,7 +37,7 @@ export const choicePage = (
     main: html`<section class="page-head"><h1>Which organisation?</h1><p>${countOf(orgs.length, "organisation")} match “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
   })
 
-/** Renders the sign-in form, which asks for the admin token and a name. `next` is the path on this server to redirect to. */
+/** `next` is the path on this server to redirect to. */
 export const signInPage = (frame: PageFrame, next: string, refused: string | null): string =>
   page(withoutReload(frame), {
     title: "Sign in · Sync Scheduler",

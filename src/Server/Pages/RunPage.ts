@@ -17,14 +17,12 @@ import { waterfall } from "./Waterfall.ts"
 type Answer = typeof readRun.result.Type
 type WholeRun = NonNullable<Answer["run"]>
 
-/** The data for a run page: the run, its events, and its integration (null if the integration was deleted). */
 export interface RunModel extends Pick<Answer, "now" | "events" | "integration"> {
   readonly run: WholeRun
   /** The URL of the function's logs; null if unknown. */
   readonly logsUrl?: string | null
 }
 
-/** Renders one run: the outcome, what happens next, and all events. */
 export const runPage = (
   frame: PageFrame,
   { events, integration, logsUrl, now, run }: RunModel
@@ -49,10 +47,7 @@ ${events.length > 0 && html`<section aria-labelledby="h-timeline"><div class="he
   })
 }
 
-/**
- * Returns the name of the run's shape and colour. A run that is waiting for its next attempt looks like an integration that is
- * retrying.
- */
+/** Returns the shape of the run. A run that waits for its next attempt is shown as retrying. */
 const lookOf = ({ attempt, status }: WholeRun): string =>
   status === "pending" && attempt > 0 ? "retrying" : status
 
@@ -65,7 +60,7 @@ const cause = (run: WholeRun): Html | string => {
   return why === "" ? "" : html`<bdi>${clip(why, 600)}</bdi>`
 }
 
-/** The maximum number of characters shown of a function's response. */
+/** The maximum length of a response on the page, in characters. */
 const MAX_ANSWER = 4_000
 /** Matches invisible characters, and characters that change the text direction. */
 const UNSEEN = /[\p{Cf}\p{Cc}\u2028\u2029]/gu
@@ -74,8 +69,7 @@ const HOW =
   "This command shows the answer. This page shows the answer only to signed-in operators; signing in requires SYNC_SCHEDULER_ADMIN_TOKEN."
 
 /**
- * Renders the function's response as JSON. Because the response may contain the organisation's data, only readers with the
- * admin token see it. Other readers see the command that shows the response. Returns no markup if no response is recorded.
+ * Renders the function's response. The response can contain the organisation's data, so only users with the admin token see it.
  */
 const answered = ({ response, run_id }: WholeRun, frame: PageFrame): Html => {
   if (response === null || response === undefined) return empty
@@ -94,7 +88,6 @@ const answered = ({ response, run_id }: WholeRun, frame: PageFrame): Html => {
 
 const dayOf = (at: number, timezone: string): string => showDate(readingAt(clockOf(timezone), at))
 
-/** Describes what happens to the run next. */
 const whatNext = (
   run: WholeRun,
   integration: IntegrationStatus | null,

@@ -6,10 +6,9 @@ import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The maximum number of slots that a page shows for one integration. */
 const MOST = 24
 
-/** For each outcome that is not a run status, the run status whose shape and colour represent the outcome. */
+/** The run status that has the shape and colour of an outcome. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {
   skipped_range: "skipped",
   due: "late",
@@ -28,7 +27,6 @@ export interface SlotTableOptions {
   readonly isTruncated: boolean
 }
 
-/** Renders slots and their outcomes, newest slot first. */
 export const slotTable = (
   slots: ReadonlyArray<ExplainedSlot>,
   { isTruncated, now, timezone }: SlotTableOptions
@@ -40,7 +38,7 @@ export const slotTable = (
   return html`<table class="slots"><caption class="sr">Slots, newest first</caption><thead><tr><th scope="col">Due</th><th scope="col">Outcome</th><th scope="col" class="num wide">Late by</th><th scope="col" class="num wide">Took</th><th scope="col" class="num wide">Attempt</th><th scope="col">Why</th></tr></thead><tbody>${shown.map((group) => slotRow(group, timezone, now))}</tbody></table>${(more > 0 || isTruncated) && html`<p class="nothing">${more > 0 ? `${countOf(more, "older slot")} not shown here` : "Older slots are not shown here"}. Choose a single day to see them.</p>`}`
 }
 
-/** Consecutive slots with the same outcome. The first element is the newest slot, which represents the group. */
+/** Consecutive slots with the same outcome, newest first. */
 type Group = readonly [ExplainedSlot, ...ReadonlyArray<ExplainedSlot>]
 
 /** Groups consecutive slots that have no run and share a reason. `slots` is sorted oldest first. */

@@ -1,6 +1,6 @@
 import { type Html, html } from "./Html.ts"
 
-/** The shape for each state, drawn on a 16-by-16 grid in the colour of the surrounding text. */
+/** The shapes, on a 16-by-16 grid, in the colour of the surrounding text. */
 const SHAPES: Readonly<Record<string, Html>> = {
   overdue: html`<path d="M8 1 15.5 14.5H.5z"/><path class="cut" d="M8 6v4M8 12v.6"/>`,
   failing: html`<circle cx="8" cy="8" r="7"/><path class="cut" d="m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2"/>`,
@@ -17,7 +17,6 @@ const SHAPES: Readonly<Record<string, Html>> = {
   find: html`<circle class="line" cx="7" cy="7" r="4.8"/><path class="line" d="m10.6 10.6 3.6 3.6"/>`
 }
 
-/** Maps a run's status or a provider's health to the state that has the same shape. */
 const SAME: Readonly<Record<string, string>> = {
   completed: "on_time",
   failed: "failing",
@@ -27,15 +26,13 @@ const SAME: Readonly<Record<string, string>> = {
   throttled: "late"
 }
 
-/** The definitions of all shapes. A page must contain them before it refers to a shape by name. */
+/** The definitions of all shapes, which a page must contain before it uses a shape. */
 export const sprite: Html = html`<svg class="sprite" aria-hidden="true">${Object.entries(
   SHAPES
 ).map(([name, shape]) => html`<symbol id="s-${name}" viewBox="0 0 16 16">${shape}</symbol>`)}</svg>`
 
-/** Renders the shape for a state or a run's status, without text. */
 export const shape = (name: string): Html =>
   html`<svg class="i" aria-hidden="true"><use href="#s-${SAME[name] ?? (name in SHAPES ? name : "no_data")}"/></svg>`
 
-/** Renders a state as a coloured shape and a word. */
 export const mark = (name: string, word: string): Html =>
   html`<span class="state ${name}">${shape(name)}${word}</span>`

@@ -5,7 +5,7 @@ import { type Day, type DayKind, heatMap } from "./HeatMap.ts"
 import { empty, type Html, html } from "./Html.ts"
 import { clockOf, zoneName } from "./TimeFormat.ts"
 
-/** The start lag of runs, in milliseconds, and the number of runs. If no run started, the lag values are null. */
+/** The start lag of runs. The values are null if no run started. */
 export interface Lag {
   readonly runs: number
   readonly p50_ms: number | null
@@ -28,7 +28,7 @@ export interface DayFigures {
   readonly capped: boolean
 }
 
-/** The number of slots that are due in the hour that begins at `hour`, in epoch milliseconds. */
+/** `hour` is the start of the hour, in epoch milliseconds. */
 export interface HourLoad {
   readonly hour: number
   readonly slots: number
@@ -37,10 +37,7 @@ export interface HourLoad {
 const count = (value: number): string => value.toLocaleString("en-US")
 const span = (ms: number | null): string => (ms === null ? "–" : Duration.format(ms))
 
-/**
- * Renders the success rate for yesterday and today, and the start lag for the last 24 hours. Returns no markup if no run was due.
- * `overdue` is the number of due slots without a finished run.
- */
+/** Renders the success rate and the start lag. `overdue` is the number of due slots without a finished run. */
 export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue: number): Html => {
   const outcome = outcomeOf(days.slice(-2), overdue)
   if (outcome === null && lag.runs === 0) return empty
@@ -55,7 +52,7 @@ export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue
   }</section>`
 }
 
-/** The minimum number of runs for which the 95th percentile is shown. With fewer runs, the percentile equals the maximum. */
+/** The minimum number of runs for a 95th percentile. With fewer runs, it equals the maximum. */
 const RUNS_FOR_P95 = 20
 
 const lagsOf = ({
@@ -70,8 +67,8 @@ const lagsOf = ({
 }
 
 /**
- * Returns the share of completed slots, or the number of slots with a fault if a count is capped. Returns null if no slot was
- * due. A run in its first attempt is not counted yet.
+ * Returns the share of completed slots, or the number of faults if a count is capped. A run in its first attempt is not counted
+ * yet.
  */
 const outcomeOf = (
   days: ReadonlyArray<DayFigures>,
@@ -96,16 +93,13 @@ const outcomeOf = (
   const slots = completed + faults
   if (slots === 0) return null
   const percent = (completed / slots) * 100
-  // The percentage is never rounded up, so that 100 % always means that every run completed.
+  // Rounds down, so that 100 % means that every run completed.
   const shown = percent === 100 ? "100" : (Math.floor(percent * 10) / 10).toFixed(1)
   const note = `${count(completed)} of ${count(slots)} slots completed${words.length > 0 ? `: ${words.join(", ")}` : ""}`
   return { big: html`${shown}<small> %</small>`, note }
 }
 
-/**
- * Renders the upcoming load: the total number of slots, the busiest hour, and a bar for each hour. Returns no markup for a single
- * slot, because its integration's row already shows it.
- */
+/** Renders the number of upcoming slots per hour. Omits a single slot, which its integration's row shows. */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
   const timeOf = ({ hour }: HourLoad): string => showTime(readingAt(clock, hour))
@@ -120,7 +114,6 @@ export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Htm
   const words = isShared
     ? `At most ${count(peak.slots)} per hour`
     : `Busiest hour: ${timeOf(peak)} ${zone} (${count(peak.slots)})`
-  // Every sixth hour has a label.
   const marks = load.filter((_, index) => index % 6 === 0)
   const drawn = load.map((one) => ({
     value: one.slots,
@@ -154,19 +147,19 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** Returns the days since the first run was due, but at least the last 14 days. Returns an empty list if no run was due. */
+/** Returns the days since the first run was due, or at least 14 days. Empty if no run was due. */
 const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   const first = days.findIndex(({ kind }) => kind !== "none")
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
 }
 
-/** The section that contains a calendar: the id of its heading, and the link for each day. */
+/** The heading of the calendar's section, by id, and the link for each day. */
 export interface DaysOf {
   readonly heading: string
   readonly href: (day: string) => string
 }
 
-/** Renders the calendar of recent days. Returns no markup if no run was due before yesterday. */
+/** Renders the calendar of recent days. Omits the calendar if no run was due before yesterday. */
 export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): Html => {
   const of = owner?.heading
   const days = sinceFirst(figures.map(toDay))

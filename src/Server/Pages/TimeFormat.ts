@@ -17,7 +17,7 @@ const MAX_NAMES = 1000
 
 const names = new Map<string, string>()
 
-/** Returns the usual abbreviation for a time zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
+/** Returns the abbreviation of a time zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
 export const zoneName = (clock: WallClock, at: number): string => {
   const { from, offset } = clock.offsetPeriodAt(at)
   const key = `${clock.timezone} ${offset} ${from}`
@@ -34,14 +34,14 @@ export const zoneName = (clock: WallClock, at: number): string => {
   return name
 }
 
-/** Returns the clock for a time zone. An unknown time zone is treated as UTC. */
+/** Returns UTC for an unknown time zone. */
 export const clockOf = (timezone: string): WallClock =>
   Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
 
 const weekday = (reading: number): string =>
   DAYS[(((Math.floor(reading / DAY) + 4) % 7) + 7) % 7] ?? ""
 
-/** Formats a day: `1 Nov`, or `1 Nov 2025` if the day is in another year. */
+/** Formats a day: `1 Nov`, or `1 Nov 2025` in another year. */
 export const showDay = (reading: number, today: number): string => {
   const [year = "", month = "", day = ""] = showDate(reading).split("-")
   const words = `${Number(day)} ${MONTHS[Number(month) - 1] ?? month}`
@@ -49,8 +49,7 @@ export const showDay = (reading: number, today: number): string => {
 }
 
 /**
- * Formats an instant in local time, in the shortest form that is unambiguous at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon
- * 02:00 CET`, `3 Nov 02:00 CET`.
+ * Formats an instant in local time, as short as possible: `02:00 CET`, `yesterday 02:00 CET`, `Mon 02:00 CET`, `3 Nov 02:00 CET`.
  */
 export const showDateTime = (at: number, timezone: string, now: number): string =>
   relativeTo(at, timezone, now, ` ${zoneName(clockOf(timezone), at)}`)
@@ -66,7 +65,7 @@ const relativeTo = (at: number, timezone: string, now: number, zone: string): st
   return Math.abs(days) < 7 ? `${weekday(reading)} ${time}` : `${showDay(reading, today)} ${time}`
 }
 
-/** Formats an instant, always including the day: `Fri 20 Nov 02:00 CET`. */
+/** Formats an instant with its day: `Fri 20 Nov 02:00 CET`. */
 export const showDayAndTime = (at: number, timezone: string, now: number): string => {
   const clock = clockOf(timezone)
   const reading = readingAt(clock, Math.floor(at / 1000) * 1000)
@@ -74,19 +73,15 @@ export const showDayAndTime = (at: number, timezone: string, now: number): strin
   return `${weekday(reading)} ${day} ${showTime(reading)} ${zoneName(clock, at)}`
 }
 
-/**
- * Renders an instant as a `<time>` element. The element also contains the UTC time, which the page's script shows in a tooltip.
- */
+/** Renders an instant. The page's script shows the UTC time in a tooltip. */
 export const moment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${showDateTime(at, timezone, now)}</time>`
 
-/** Renders an instant without its time zone, for lists that name the time zone once. */
+/** Renders an instant without its time zone, for lists that name it once. */
 export const bareMoment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${relativeTo(at, timezone, now, "")}</time>`
 
-/**
- * Formats a duration of less than an hour in one unit and a longer duration in two units: `4 s`, `12 m`, `3 h 20 m`, `2 d 4 h`.
- */
+/** Formats a duration: `4 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. */
 export const showSpan = (ms: number): string => {
   if (ms < 0) return `-${showSpan(-ms)}`
   if (ms < 60_000) return `${Math.floor(ms / 1000)} s`

@@ -5,7 +5,7 @@ import { capital } from "./DisplayNames.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The event details that the page shows. The details never include a function's request or response. */
+/** The event details that the page shows, without function requests and responses. */
 const Detail = Schema.Struct({
   http_status: Schema.optional(Schema.NullOr(Schema.Int)),
   error_code: Schema.optional(Schema.NullOr(Schema.String)),
@@ -20,14 +20,13 @@ const WORDS: Readonly<Record<string, string>> = {
   began: "The function began",
   heartbeat: "The function is alive",
   swept: "Swept",
-  released: "Released: later slots may run",
+  released: "Released: later slots can run",
   retried: "Retry requested",
   returned: "Released before it started",
   delayed: "Delayed",
   not_counted: "Attempt not counted"
 }
 
-/** The description of each status after an attempt. */
 const OUTCOMES: Readonly<Record<string, string>> = {
   completed: "Completed",
   failed: "Failed",
@@ -48,18 +47,16 @@ const REASONS: Readonly<Record<string, string>> = {
   api_limit: "its accounting API is limited to one sync at a time"
 }
 
-/** Returns the tone of an event: the tone of the status after the event. */
+/** Returns the tone of the status after the event. */
 export const toneOf = ({ kind, to_status }: RunEvent): string => {
   if (kind === "began" || kind === "heartbeat") return "running"
   if (kind === "settled" && to_status === "pending") return "retrying"
   return to_status ?? "never_ran"
 }
 
-/** Returns the description of an attempt's outcome, derived from the event that ended the attempt. */
 export const outcomeOf = ({ kind, to_status }: RunEvent): string =>
   ((kind === "settled" ? OUTCOMES[to_status ?? ""] : WORDS[kind]) ?? kind).toLowerCase()
 
-/** Renders all events of a run, oldest first. */
 export const timeline = (events: ReadonlyArray<RunEvent>, timezone: string, now: number): Html =>
   html`<ol class="timeline">${events.map((event) => {
     const { actor, at, attempt, from_status, kind, reason, to_status } = event
@@ -86,7 +83,7 @@ const details = ({ detail }: RunEvent): Html | false => {
   return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
 }
 
-/** Returns the recorded reason why an attempt ended; empty if no reason is recorded. */
+/** Returns why an attempt ended; empty if not recorded. */
 export const reasonIn = ({ detail }: RunEvent): string => {
   const read = readDetail(detail)
   if (Either.isLeft(read)) return ""

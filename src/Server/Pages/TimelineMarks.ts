@@ -1,7 +1,6 @@
 import type { readActivity } from "../../Database/OperatorRpc.ts"
 import type { Mark, MarkKind } from "./DayStrip.ts"
 
-/** The activity of all integrations on a page, over the period that the page's time axis covers. */
 export type Activity = typeof readActivity.result.Type
 
 const KINDS: Readonly<Record<string, MarkKind>> = {
@@ -13,23 +12,19 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
   skipped: "missed"
 }
 
-/** The maximum number of marks for one skipped range, which may contain thousands of slots. */
+/** The maximum number of marks for a skipped range. */
 const MOST = 48
 
-/**
- * Returns approximate slots for a skipped range. Only the number of slots and the first and last slots are known, so the slots in
- * between are spaced evenly.
- */
+/** Returns approximate slots for a skipped range: only its first slot, its last slot and the count are known. */
 const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
   const shown = Math.min(Math.max(count, 1), MOST)
   if (shown === 1) return [to]
   return Array.from({ length: shown }, (_, index) => from + ((to - from) * index) / (shown - 1))
 }
 
-/** Returns the mark for a period whose runs were not read. */
 const unseen = (from: number, to: number): Mark => ({ kind: "unseen", from, to })
 
-/** Returns the marks for every integration, by integration id. */
+/** Returns the marks by integration id. */
 export const timelineMarks = (activity: Activity): ReadonlyMap<string, ReadonlyArray<Mark>> =>
   new Map(
     activity.integrations.map(({ integration_id, ranges, runs, truncated }) => [

@@ -8,7 +8,7 @@ import { moment, showDistance } from "./TimeFormat.ts"
 
 const WORST = ["unhealthy", "throttled", "unknown", "healthy"]
 
-/** Returns every known provider once, worst health first. */
+/** Returns each known provider once, worst health first. */
 const providersOf = (
   integrations: ReadonlyArray<IntegrationState>
 ): ReadonlyArray<ProviderHealth> => {
@@ -23,7 +23,6 @@ const providersOf = (
   )
 }
 
-/** Renders the accounting APIs, each as reachable, throttled or down. Returns no markup if no API is known. */
 export const vendors = (
   integrations: ReadonlyArray<IntegrationState>,
   timezone: string,
@@ -39,9 +38,7 @@ export const vendors = (
   )}</ul></section>`
 }
 
-/**
- * Returns the shape and the word for a provider. Only a probe can prove that an API is healthy; a completed sync cannot.
- */
+/** A completed sync does not prove that an API is healthy; only a probe does. */
 const appearanceOf = (one: ProviderHealth): readonly [name: string, word: string] => {
   const { status } = one
   if (status === "unknown") return ["never_ran", "Not known"]
@@ -49,7 +46,7 @@ const appearanceOf = (one: ProviderHealth): readonly [name: string, word: string
   return isHeard(one) ? ["healthy", "Answers"] : ["never_ran", "Not probed"]
 }
 
-/** Renders the known facts about a provider, in this order: `api.example.com, HTTP 503, 180 ms, 1 m ago`. */
+/** Renders what is known about a provider: `api.example.com, HTTP 503, 180 ms, 1 m ago`. */
 const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
   const until = one.throttled_until
   const isPassive = one.mode === "passive" && one.passive_until != null && one.passive_until > now
@@ -62,7 +59,7 @@ const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
       : [`probed ${showDistance(one.probed_at, now)}, ${Duration.format(one.latency_ms)}`]),
     ...(isPassive ? ["currently not probed"] : [])
   ]
-  // If no probe was sent, the host is only inferred from the integration type, so it is not shown.
+  // Without a probe, the host is only inferred from the integration type.
   const host = isHeard(one) ? [clip(one.host, 80)] : []
   return html`<bdi>${[...host, ...facts].join(", ")}</bdi>${until !== null && until > now && html`, until ${moment(until, timezone, now)}`}`
 }

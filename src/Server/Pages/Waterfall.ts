@@ -5,7 +5,7 @@ import { empty, type Html, html } from "./Html.ts"
 import { clockOf, showDay } from "./TimeFormat.ts"
 import { outcomeOf, reasonIn, toneOf } from "./Timeline.ts"
 
-/** One attempt on the time axis, in epoch milliseconds. `to` is null while the attempt is in progress. */
+/** An attempt, in epoch milliseconds. */
 export interface Attempt {
   readonly number: number
   readonly from: number
@@ -14,7 +14,6 @@ export interface Attempt {
   readonly end: RunEvent | null
 }
 
-/** Reconstructs the attempts of a run from its events. */
 export const attemptsOf = (events: ReadonlyArray<RunEvent>): ReadonlyArray<Attempt> => {
   const attempts: Array<Attempt> = []
   for (const event of events) {
@@ -37,10 +36,7 @@ const MINUTE = 60_000
 const SHORT = 20_000
 const DAY = 86_400_000
 
-/**
- * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run without attempts or
- * with a single completed attempt.
- */
+/** Draws the attempts of a run. Omits a single completed attempt. */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,
   run: {
@@ -57,7 +53,7 @@ export const waterfall = (
   if (attempts.length === 1 && run.status === "completed") return empty
   const next = run.status === "pending" && run.not_before !== null ? run.not_before : 0
   const end = Math.max(next, ...attempts.map(({ from, to }) => to ?? Math.max(from, now)))
-  // If the slot was long before the first attempt, an axis that begins at the slot would make the attempts too small to see.
+  // If the slot was long before the first attempt, the axis begins at the attempt.
   const isNear = first.from - run.scheduled_for <= Math.max(MINUTE, 3 * (end - first.from))
   const start = isNear ? Math.min(run.scheduled_for, first.from) : first.from
   const span = Math.max(1, end - start)
@@ -86,10 +82,7 @@ const row = (attempt: Attempt, since: number, from: number, to: number, now: num
   return html`<li><b>Attempt ${number}</b><svg viewBox="0 0 ${WIDTH} 16" preserveAspectRatio="none" aria-hidden="true">${from > since && html`<path class="wait" d="M${since} 8H${from}"/>`}<path class="bar ${tone}" d="M${left} 2h${width}v12h-${width}z"/></svg><span>${took}<span class="soft">, <bdi>${words.join(": ")}</bdi></span></span></li>`
 }
 
-/**
- * Renders one label for each quarter of the axis, with the time at which the quarter begins. On a short axis, the labels show the
- * time since the start of the axis.
- */
+/** Renders a label at the start of each quarter of the axis. A short axis shows the time since its start. */
 const labels = (start: number, span: number, timezone: string): ReadonlyArray<Html> => {
   const clock = clockOf(timezone)
   const grain = span < 20 * MINUTE ? 1_000 : MINUTE

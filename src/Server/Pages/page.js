@@ -1,5 +1,5 @@
-// Keeps an open page up to date: fetches the page again and applies only the changes, so that focus, scroll position, selection and
-// open forms are preserved. If this script does not run, the page has the same content and reloads itself.
+// Keeps an open page up to date without losing focus, scroll position, selection and open forms. Without this script, the page
+// reloads itself.
 ;(() => {
   const page = document.documentElement
   const find = (id) => document.getElementById(id)
@@ -13,7 +13,7 @@
   const isTwin = (node, child) =>
     node?.nodeName === child.nodeName && (node.id ?? "") === (child.id ?? "")
 
-  /** Turns the element `have` into the element `want` with as few changes as possible, to preserve the reader's position. */
+  /** Turns `have` into `want` with as few changes as possible. */
   const morph = (have, want) => {
     if (have.isEqualNode(want)) return
     if (have.nodeType !== Node.ELEMENT_NODE) {
@@ -29,14 +29,14 @@
     for (const { name, value } of want.attributes) {
       if (have.getAttribute(name) !== value && !isKept(name)) have.setAttribute(name, value)
     }
-    // Removes elements first, so that the remaining elements are not moved and keep their scroll positions.
+    // Removing elements first preserves the scroll positions of the others.
     const wanted = new Set([...want.children].map(({ id }) => id))
     for (const one of [...have.children]) if (one.id && !wanted.has(one.id)) one.remove()
     const named = new Map([...have.children].filter(({ id }) => id).map((one) => [one.id, one]))
     let at = have.firstChild
     for (const child of [...want.childNodes]) {
       const twin = child.id ? named.get(child.id) : at
-      // If one row moved down, moves only that row instead of all the rows that moved up.
+      // If a row moved down, moves only that row.
       if (child.id && twin && twin !== at && at?.nextElementSibling === twin) {
         have.append(at)
         at = twin
@@ -92,7 +92,7 @@
 
   const fail = (why) => warn(`Data as of ${stamp.textContent}: ${why}. This page keeps retrying.`)
 
-  /** Returns the warning on an outdated page; empty if the page has no warning. */
+  /** Returns the warning on an outdated page; empty if there is none. */
   const alarmIn = (text) =>
     new DOMParser().parseFromString(text, "text/html").querySelector("#alarm p")?.textContent ?? ""
 
@@ -125,7 +125,7 @@
     if (every > 0 && !isStopped && !document.hidden) timer = setTimeout(refresh, every)
   }
 
-  /** Immediately hides the rows that do not contain the search text, until the server's response replaces the list. */
+  /** Hides non-matching rows until the server responds. */
   const filter = () => {
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {
@@ -179,7 +179,7 @@
       target.title = `${target.dateTime.replace("T", " ").replace("Z", "")} UTC`
   })
   page.classList.add("js")
-  // Lists show times in the viewer's own time zone. This cookie sends the time zone to the server.
+  // Tells the server the time zone for lists.
   if (zone) {
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in some browsers and without TLS
     document.cookie = `sync_scheduler_zone=${zone}; path=/; max-age=31536000; samesite=strict`

@@ -1,19 +1,15 @@
 import { messageOf, SyncFailed, SyncOutcomeUnknown, transportFailure } from "./outcome.ts"
 
-/**
- * The default time limit for a call, in ms. It is long, because accounting APIs are slow after idle periods. A whole sync may
- * take 145 s.
- */
+/** The default time limit, in ms. Accounting APIs are slow after idle periods. */
 export const defaultTimeoutMs = 120_000
 
 /**
- * `fetch` for calls to the accounting API. The time limit covers headers and body. Redirects are not followed, because a
- * redirected POST becomes a GET or sends the credentials elsewhere. Each error states what is known about the outcome.
+ * `fetch` with a time limit for headers and body. Redirects are not followed, because a redirected POST becomes a GET or sends
+ * the credentials elsewhere. Every HTTP status is a response: check `response.status`.
  *
- * Pass the run's signal as `init.signal`, so that the call also ends when the run must end. Fails with `SyncFailed`
- * (`NOT_CONNECTED`) if the request was not sent, with `SyncOutcomeUnknown` if a request that may have an effect got no response,
- * and with `SyncFailed` (`NO_ANSWER`) if a read-only request (GET, HEAD, OPTIONS) got no response. A response with any HTTP
- * status, including 3xx, 4xx and 5xx, is returned: check `response.status`.
+ * Pass the run's signal as `init.signal`, so that the call ends with the run. Fails with `SyncFailed` (`NOT_CONNECTED`) if the
+ * request was not sent. If a request got no response, fails with `SyncFailed` (`NO_ANSWER`) for GET, HEAD and OPTIONS, and with
+ * `SyncOutcomeUnknown` for other methods.
  */
 export const fetchWithTimeout = async (
   url: string | URL,

@@ -3,17 +3,15 @@ import type { Project } from "./project.ts"
 import { parseJson, readText } from "./request.ts"
 import type { Runtime } from "./runtime.ts"
 
-/** The function's access to the run's row: three SQL functions, guarded by the lease token. */
+/** The SQL functions for the run's row, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks the database for permission to begin, which the database grants only once per lease token. If the response is lost, the
-   * call is repeated with the same nonce; the database refuses any other repeated or late call. `unconfirmed`: no response came
-   * within `withinMs`.
+   * Asks the database for permission to begin, which is granted once per lease token. If the response is lost, repeats the call
+   * with the same nonce. `unconfirmed`: no response within `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
-  /** Sends one heartbeat. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Records the outcome, repeating the call until a response arrives. Resolves to true if the database confirmed the outcome. */
+  /** Records the outcome, repeating the call until a response arrives. Resolves to whether the database accepted it. */
   readonly complete: (report: Report, withinMs: number) => Promise<boolean>
 }
 
@@ -22,10 +20,7 @@ export type Begin =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "unconfirmed"; readonly reason: string }
 
-/**
- * `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so it is unknown whether this
- * attempt still owns the run.
- */
+/** `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond. */
 export type Heartbeat = "owned" | "lost" | "unconfirmed"
 
 export type Report =
@@ -35,7 +30,7 @@ export type Report =
       readonly error: { readonly code: string; readonly message: string }
     }
 
-/** The response to one call. A `lost` call may have been executed; a `rejected` call was not executed. */
+/** A `lost` call might have been executed; a `rejected` call was not. */
 type Answer =
   | { readonly kind: "answered"; readonly value: Record<string, unknown> }
   | { readonly kind: "rejected"; readonly detail: string }
@@ -44,8 +39,7 @@ type Answer =
 const maxAnswerBytes = 64 * 1024
 
 /**
- * Opens the ledger of one run over PostgREST. Every call has a time limit. Redirects are not followed, because a redirect would
- * send the secret key elsewhere.
+ * Opens the ledger of one run over PostgREST. Redirects are not followed, because a redirect would send the secret key elsewhere.
  */
 export const openLedger = (
   project: Project,
@@ -87,13 +81,13 @@ export const openLedger = (
   }
 }
 
-/** Treats a response without the expected boolean field as lost. */
+/** Treats a response without the field as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the response has no ${field}` }
     : answer
 
-/** Retries an idempotent call, with increasing delays, until a response arrives or the time is up. */
+/** Repeats an idempotent call, with increasing delays, until a response arrives or the time is up. */
 const repeatWhileLost = async (
   runtime: Runtime,
   withinMs: number,
@@ -144,13 +138,10 @@ const callRpc = async (
   }
 }
 
-/** Returns whether the same request may succeed later, because the database was busy or a gateway responded instead. */
+/** Whether the same request can succeed later: the database was busy, or a gateway responded instead. */
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
-/**
- * Returns the headers for a key. A secret key is sent only in `apikey`. A legacy JWT key is also sent as the bearer token,
- * which names the database role.
- */
+/** A legacy JWT key is also the bearer token, which names the database role. */
 const headersFor = (key: string): Record<string, string> => ({
   "content-type": "application/json",
   accept: "application/json",

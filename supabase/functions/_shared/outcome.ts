@@ -8,14 +8,10 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined }
 
-/** Returns whether a value is a plain JSON object (not null, not an array). */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/**
- * The sync definitely failed: no effect can follow, and an automatic retry would not help. The run is recorded as `failed` with
- * the error's code and message.
- */
+/** The sync definitely failed: no effect can follow, and a retry would not help. The run becomes `failed`. */
 export class SyncFailed extends Error {
   override readonly name = "SyncFailed"
   readonly code: string
@@ -27,9 +23,9 @@ export class SyncFailed extends Error {
 }
 
 /**
- * The sync definitely did nothing: the API throttled the first call, or could not be reached. The scheduler retries the run after
- * `retryAfterSeconds` if the API requested a wait, and otherwise after its own backoff. Throw this error only before the first
- * call that has an effect. In background work, no response can report this outcome, so the run is recorded as `failed`.
+ * No call with an effect was made: for example, the API throttled the first call. The run becomes `unknown`, because it has
+ * begun, and `on_unknown` determines whether it is retried. `retryAfterSeconds` is the wait time that the API requested. After
+ * `defer`, the run becomes `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -42,32 +38,26 @@ export class SyncNotExecuted extends Error {
 }
 
 /**
- * The sync may or may not have taken effect: for example, an export was sent, but no response arrived. No outcome is reported,
- * and the run becomes `unknown`. The integration's `on_unknown` determines whether the run is retried with the same key or waits
- * for an operator.
+ * The sync might have taken effect: for example, an export was sent, but no response arrived. The run becomes `unknown`, and
+ * `on_unknown` determines whether it is retried with the same key or waits for an operator.
  */
 export class SyncOutcomeUnknown extends Error {
   override readonly name = "SyncOutcomeUnknown"
 }
 
-/** A handler's outcome. */
 export type Verdict =
   | { readonly kind: "completed"; readonly result: Json }
   | { readonly kind: "failed"; readonly error: { readonly code: string; readonly message: string } }
   | { readonly kind: "notExecuted"; readonly reason: string; readonly retryAfterSeconds?: number }
   | { readonly kind: "unknown"; readonly reason: string }
 
-/**
- * The maximum size of a result. A larger result is replaced with a note of its size. The engine reads and stores responses of up
- * to 64 KiB.
- */
+/** A larger result is replaced with a note of its size. The engine reads and stores up to 64 KiB of a response. */
 const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Determines the outcome from a handler's return value, using the rules that the scheduler applies to responses. A value that
- * reports a failure (`success: false`, `status: "failed"`, an `error`) is a failure. If a value contradicts itself, the outcome
- * is unknown.
+ * Returns the outcome for a handler's return value, by the rules that the scheduler applies to responses. A value that reports a
+ * failure is a failure, and a value that contradicts itself is unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -89,9 +79,7 @@ export const judgeValue = (value: unknown): Verdict => {
   }
 }
 
-/**
- * Returns whether an error is an instance of `kind`, or of the same class in another copy of this file, such as the test kit's.
- */
+/** Also recognizes the class in another copy of this file, such as the test kit's. */
 const isOf = <E extends Error>(
   error: unknown,
   kind: new (...given: never[]) => E,
@@ -99,9 +87,8 @@ const isOf = <E extends Error>(
 ): error is E => error instanceof kind || (error instanceof Error && error.name === name)
 
 /**
- * Determines the outcome from an error that a handler threw. `SyncFailed`, `SyncNotExecuted` and `SyncOutcomeUnknown` state the
- * outcome. If a call was cut off (timeout, abort, lost connection), or if the run's signal aborted before the error, the outcome
- * is unknown. Every other error is a definite failure.
+ * Returns the outcome for an error that a handler threw. The outcome is unknown if a call was cut off or the run's signal has
+ * aborted. Any other error, except the three classes above, is a definite failure.
  */
 export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
   if (isOf(error, SyncFailed, "SyncFailed")) {
@@ -122,9 +109,8 @@ export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
 }
 
 /**
- * Classifies the error of a rejected `fetch` or body read: `notConnected` if the request cannot have been sent, `lost` if the
- * request may have been sent, and undefined for other errors. Deno's messages about name resolution, TCP and TLS contain
- * `(Connect)`.
+ * Classifies the error of a rejected `fetch` or body read: `lost` if the request might have been sent, undefined for other
+ * errors. Deno's messages about name resolution, TCP and TLS contain `(Connect)`.
  */
 export const transportFailure = (error: unknown): "notConnected" | "lost" | undefined => {
   if (!(error instanceof Error)) return undefined
@@ -135,11 +121,11 @@ export const transportFailure = (error: unknown): "notConnected" | "lost" | unde
   return /^fetch failed|error sending request|body from connection/.test(text) ? "lost" : undefined
 }
 
-/** Returns the error message of any thrown value. (supabase-js throws plain objects with a message.) */
+/** Returns the message of any thrown value. supabase-js throws plain objects. */
 export const messageOf = (error: unknown): string =>
   isRecord(error) && typeof error.message === "string" ? error.message : String(error)
 
-/** Returns a failure's code and message, taken from `error`, from the first of `errors`, or from the value itself. */
+/** Takes the code and message from `error`, from the first of `errors`, or from the value itself. */
 const describeFailure = (value: Json): { code: string; message: string } => {
   const { error, errors } = isRecord(value) ? value : {}
   const told = error || (Array.isArray(errors) ? errors[0] : errors) || value
@@ -153,7 +139,7 @@ const describeFailure = (value: Json): { code: string; message: string } => {
   }
 }
 
-/** Converts a result to JSON. Never throws, because the work is done even if its result cannot be represented as JSON. */
+/** Never throws, because the work is done even if its result is not JSON. */
 const toJson = (value: unknown): Json => {
   try {
     const text = JSON.stringify(value)?.replace(unstorable, "$1\\ufffd")
@@ -172,8 +158,5 @@ const clip = (text: string): string =>
     .toWellFormed()
     .replaceAll("\0", "\ufffd")
 
-/**
- * Matches the escapes that JSON allows but jsonb rejects: NUL and lone surrogates. An escaped backslash followed by `u0000` does
- * not match.
- */
+/** Matches the escapes that jsonb rejects: NUL and lone surrogates. Does not match an escaped backslash followed by `u0000`. */
 const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/gi

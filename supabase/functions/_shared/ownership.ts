@@ -3,30 +3,28 @@ import { SyncOutcomeUnknown } from "./outcome.ts"
 import type { Runtime } from "./runtime.ts"
 
 export interface Ownership {
-  /** A signal that aborts when the work must stop. The reason is a `SyncOutcomeUnknown`. */
+  /** Aborts when the work must stop. The reason is a `SyncOutcomeUnknown`. */
   readonly signal: AbortSignal
-  /** Sends a heartbeat now, and resolves to whether this attempt still owns the run. */
+  /** Sends a heartbeat, and resolves to whether this attempt still owns the run. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Changes the instant (milliseconds since 1970) at which the signal aborts. */
+  /** Sets when the signal aborts, in epoch milliseconds. */
   readonly stopAt: (instantMs: number) => void
-  /** Stops sending heartbeats, and resolves once none is in flight. */
+  /** Stops the heartbeats, and resolves once none is in flight. */
   readonly end: () => Promise<void>
 }
 
 /**
- * The maximum time without an accepted heartbeat, in ms. An `unknown` run is retried 430 s after its last sign of life, so the
- * work must stop earlier.
+ * The maximum time without a successful heartbeat, in ms. An `unknown` run is retried 430 s after its last heartbeat, so the work
+ * must stop earlier.
  */
 const maxSilenceMs = 300_000
 
-/** How long heartbeats continue for a handler that ignores its signal, in ms. After that, the scheduler sweeps the run. */
+/** How long heartbeats continue for a handler that ignores its signal, in ms. The scheduler then sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**
- * Maintains ownership of a granted run: sends heartbeats while the handler works, and provides an abort signal. This signal
- * aborts at `stopAtMs`, when a heartbeat reports that this attempt no longer owns the run, when no heartbeat has succeeded for 300 s,
- * or when the platform shuts down the isolate. `grantedAtMs` is an instant shortly before the grant, and is treated as the first
- * sign of life.
+ * Sends heartbeats while the handler works. The signal aborts at `stopAtMs`, when a heartbeat is rejected, after 300 s without a
+ * successful heartbeat, or when the isolate shuts down. `grantedAtMs` is shortly before the grant.
  */
 export const holdRun = (
   ledger: Ledger,

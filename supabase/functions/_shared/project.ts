@@ -2,30 +2,25 @@ import { isRecord } from "./outcome.ts"
 import { parseJson } from "./request.ts"
 import { readVariable } from "./runtime.ts"
 
-/** The Supabase project to which the function belongs. */
 export interface Project {
   readonly url: string
-  /** The secret key that the function itself uses. */
+  /** The secret key for database calls. */
   readonly key: string
-  /** The keys that callers may send. */
+  /** The keys that callers can send. */
   readonly callerKeys: ReadonlyArray<string>
 }
 
-/** Options of `withSyncRun` that override environment variables. */
 export interface ProjectOptions {
-  /** The keys that callers may send, instead of the project's secret keys. */
+  /** The keys that callers can send. Default: the project's secret keys. */
   readonly keys?: ReadonlyArray<string>
-  /** The project's URL and secret key, instead of those in the environment. */
+  /** The project's URL and secret key. Default: from the environment. */
   readonly supabase?: { readonly url: string; readonly key: string }
 }
 
 /**
- * Reads the project from the options, or else from the environment that Supabase provides: `SUPABASE_URL`, and
- * `SUPABASE_SECRET_KEYS` (a JSON object of named keys), `SUPABASE_SECRET_KEY` or the legacy `SUPABASE_SERVICE_ROLE_KEY`.
- * Callers may use any of these keys; the function itself uses the first. Publishable keys are never accepted as secret keys.
- *
- * If the URL or the key is missing, returns a message that names the missing setting, because a function without a key must not
- * accept requests.
+ * Reads the project from the options or from Supabase's environment variables: `SUPABASE_URL`, and `SUPABASE_SECRET_KEYS` (a JSON
+ * object), `SUPABASE_SECRET_KEY` or the legacy `SUPABASE_SERVICE_ROLE_KEY`. Callers can use any of these keys; the function uses
+ * the first. Returns an error message if the URL or the key is missing.
  */
 export const readProject = (options: ProjectOptions): Project | string => {
   const secrets = [
@@ -48,7 +43,7 @@ export const readProject = (options: ProjectOptions): Project | string => {
 const isSecret = (key: string | undefined): key is string =>
   key !== undefined && key.length > 0 && !key.startsWith("sb_publishable_")
 
-/** Returns the values of `{"default": "sb_secret_...", ...}`, with the default key first. */
+/** Reads `{"default": "sb_secret_...", ...}`, with the default key first. */
 const namedKeys = (text: string | undefined): ReadonlyArray<string> => {
   const named = text === undefined ? undefined : parseJson(text)
   if (!isRecord(named)) return []

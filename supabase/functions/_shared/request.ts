@@ -1,6 +1,6 @@
 import { isRecord } from "./outcome.ts"
 
-/** The scheduler's request: one attempt at one slot of one integration. */
+/** One attempt at one slot of one integration. */
 export interface Invocation {
   readonly runId: string
   readonly orgId: string
@@ -9,7 +9,7 @@ export interface Invocation {
   readonly scheduledFor: Date
   /** Starts at 1. */
   readonly attempt: number
-  /** The same for every attempt at the slot. */
+  /** The key that all attempts at the slot share. */
   readonly idempotencyKey: string
   readonly trigger: string
   readonly leaseToken: string
@@ -18,7 +18,7 @@ export interface Invocation {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** Why a request was refused before any work was done. */
+/** The reason for rejecting a request before any work was done. */
 export interface Refusal {
   readonly status: number
   readonly code: string
@@ -28,8 +28,8 @@ export interface Refusal {
 const maxBodyBytes = 256 * 1024
 
 /**
- * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Always compares the digests of
- * all keys, so that the response time reveals nothing about them.
+ * Returns whether the request contains one of `keys`, in `apikey` or as a bearer token. Always compares all digests, so that the
+ * response time reveals nothing about the keys.
  */
 export const carriesKey = async (
   request: Request,
@@ -49,7 +49,7 @@ export const carriesKey = async (
 const digest = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))
 
-/** Returns 1 if two digests are equal, and 0 otherwise, in constant time. */
+/** Compares two digests in constant time. Returns 1 if they are equal, and 0 otherwise. */
 const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   let difference = left.length ^ right.length
   left.forEach((byte, index) => {
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. A refusal lists every problem found. */
+/** A refusal lists every problem found. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {
@@ -70,7 +70,7 @@ export const readInvocation = async (request: Request): Promise<Invocation | Ref
   return decode(body)
 }
 
-/** Returns the body's text, or undefined if it is longer than `maxBytes`. */
+/** Returns undefined if the body is longer than `maxBytes`. */
 export const readText = async (
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number
@@ -87,7 +87,7 @@ export const readText = async (
   return text + decoder.decode()
 }
 
-/** Returns the JSON value, or undefined if the text is not JSON. */
+/** Returns undefined if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -132,11 +132,11 @@ const decode = (body: Record<string, unknown>): Invocation | Refusal => {
     runId: text("run_id", uuid, "a UUID"),
     orgId: text("org_id", uuid, "a UUID"),
     integrationId: text("integration_id", uuid, "a UUID"),
-    integrationType: text("integration_type", shortText, "a short text"),
+    integrationType: text("integration_type", shortText, "a short string"),
     scheduledFor: time("scheduled_for"),
     attempt: count("attempt"),
-    idempotencyKey: text("idempotency_key", shortText, "a short text"),
-    trigger: text("trigger", shortText, "a short text"),
+    idempotencyKey: text("idempotency_key", shortText, "a short string"),
+    trigger: text("trigger", shortText, "a short string"),
     leaseToken: text("lease_token", uuid, "a UUID"),
     deadline: time("deadline"),
     config: isRecord(config) ? config : {}

@@ -1,19 +1,19 @@
 import { isRecord } from "./outcome.ts"
 
-/** The platform's clock and services. The test kit replaces them with its own, whose clock the test controls. */
+/** The platform's clock and services, which the test kit replaces. */
 export interface Runtime {
-  /** Returns the current time, in milliseconds since 1970. */
+  /** The current time, in epoch milliseconds. */
   readonly now: () => number
-  /** Schedules a callback after `ms` milliseconds. The returned function cancels the callback. */
+  /** Returns a function that cancels the callback. */
   readonly after: (ms: number, callback: () => void) => () => void
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
-  /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
+  /** Keeps a hosted isolate alive until the work ends, even after the caller disconnects. */
   readonly keepAlive: (work: Promise<void>) => void
-  /** Registers a callback for when the isolate shuts down. The returned function unregisters the callback. */
+  /** Returns a function that unregisters the callback. */
   readonly onShutdown: (callback: () => void) => () => void
 }
 
-/** The maximum delay for a timer, in ms (24.8 days). A timer with a longer delay would fire immediately. */
+/** The maximum delay of a timer, in ms. A timer with a longer delay would fire immediately. */
 const maxDelayMs = 2 ** 31 - 1
 
 /** The runtime for Edge Functions, Deno, Node.js and Bun. */
@@ -35,7 +35,7 @@ export const platform: Runtime = {
   }
 }
 
-/** Returns an environment variable, or undefined if it is empty or not set. */
+/** Returns undefined if the variable is empty or not set. */
 export const readVariable = (name: string): string | undefined => {
   const deno: unknown = Reflect.get(globalThis, "Deno")
   const node: unknown = Reflect.get(globalThis, "process")

@@ -20,58 +20,54 @@ export { carriesKey } from "./request.ts"
 export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** A handler's argument: one attempt at one slot, granted by the database to this call only. */
+/** One attempt at one slot, granted to this call only. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
     readonly orgId: string
     readonly integrationId: string
     readonly integrationType: string
-    /**
-     * The number of the attempt, from 1. In later attempts, look up the idempotency key, because an earlier attempt may have done
-     * the work.
-     */
+    /** Starts at 1. In later attempts, look up the idempotency key: an earlier attempt might have done the work. */
     readonly attempt: number
     readonly trigger: string
   }
-  /** Shared by all attempts at this slot. Pass the key to the API that you write to, or look up the key there first. */
+  /** The key that all attempts at this slot share. Pass it to the API that you write to, or look it up there first. */
   readonly idempotencyKey: string
-  /** The slot: the instant for which the sync runs, even if the run starts late. */
+  /** The slot's due time, even if the run starts late. */
   readonly scheduledFor: Date
-  /** When the caller stops waiting for a response or, after `defer`, when background work must end. */
+  /** When the caller stops waiting or, after `defer`, when background work must end. */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
-  /** A signal that aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
+  /** Aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
   readonly signal: AbortSignal
-  /** Asks the database whether this attempt still owns the run. Call it immediately before an irreversible step. */
+  /** Returns whether this attempt still owns the run. Call it immediately before an irreversible step. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Responds with 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
+  /** Responds with 202 now. The handler continues in the background and reports its outcome at the end. */
   readonly defer: () => void
   /**
-   * Reports the accounting API's response to the scheduler: whether the API is throttling requests, for how long, and the
-   * remaining quota. If you send several reports, the last one is used. The body of a `Response` is not read: pass the part that
-   * you have read as `body`.
+   * Reports the accounting API's response, from which the scheduler detects throttling and quotas. The last report counts. The
+   * body of a `Response` is not read: pass what you have read as `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
-/** Performs the sync. The return value (JSON, up to 32 KiB) is recorded as the result. A thrown error determines the outcome. */
+/** Performs the sync. The return value, up to 32 KiB of JSON, is recorded. A thrown error determines the outcome. */
 export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | Promise<void>
 
 export interface SyncRunOptions extends ProjectOptions {
-  /** Whether to respond to every request immediately with 202, as `defer` does. Default false. */
+  /** Whether to `defer` every request immediately. Default false. */
   readonly background?: boolean
   /** The interval between heartbeats. Default 20 s. */
   readonly heartbeatEveryMs?: number
-  /** The maximum time from the request to the response. Default 145 s, because the platform ends a request after 150 s. */
+  /** The time limit for a response. Default 145 s, because the platform ends a request after 150 s. */
   readonly answerWithinMs?: number
   /**
-   * The maximum time from the request to the end of a deferred run. Default 380 s, because hosted functions live for 400 s (150 s
-   * on the free plan).
+   * The time limit for a deferred run, from its request. Default 380 s, because hosted functions live for 400 s. On the free
+   * plan, functions live for 150 s.
    */
   readonly backgroundForMs?: number
-  /** The time limit for one database call. Default 8 s, which is also the statement timeout of the API. */
+  /** The time limit for a database call. Default 8 s, which is also the statement timeout of the API. */
   readonly rpcTimeoutMs?: number
 }
 
@@ -90,13 +86,11 @@ const reportWithinMs = 10_000
 const reportLateWithinMs = 120_000
 
 /**
- * The fence: wraps a handler so that the handler runs at most once per attempt, regardless of who calls the function and how
- * often.
+ * The fence: runs a handler at most once per attempt, regardless of how often the function is called.
  *
- * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If not, the wrapper
- * responds with 409 `{"executed": false}`, and the handler never runs. Otherwise, the wrapper keeps the run alive with
- * heartbeats, reports the outcome with the lease token, and responds to the scheduler. `OPTIONS` is the scheduler's warm-up and
- * has no effect.
+ * The wrapper checks the caller's key and the body, and asks the database whether this attempt can begin. If not, it responds
+ * with 409 `{"executed": false}` and never runs the handler. Otherwise, it sends heartbeats while the handler runs, records the
+ * outcome with the lease token, and responds. `OPTIONS` is the scheduler's warm-up.
  *
  * Usage: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`. Responses: see `supabase/functions/README.md`.
  */
@@ -121,14 +115,14 @@ export const withSyncRun = (
 const bootedAtMs = performance.now()
 let firstContactMs: number | undefined
 
-/** Records a request. Returns whether it is the isolate's first, and the time from the isolate's start to its first request. */
+/** Returns whether this is the isolate's first request, and the time from its start to its first request. */
 const noteContact = () => {
   const cold = firstContactMs === undefined
   firstContactMs ??= Math.round(performance.now() - bootedAtMs)
   return { cold, boot_ms: firstContactMs }
 }
 
-/** Performs the checks that precede the handler. A refusal means that no work has been done. */
+/** Checks a request before the handler runs. A refusal means that no work was done. */
 const admit = async (
   request: Request,
   handler: SyncHandler,
@@ -159,7 +153,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // If the permission comes too late, the handler does not run, so that the response "not executed" is true.
+  // If the permission comes too late, the handler must not run, because the response is "not executed".
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
@@ -174,7 +168,7 @@ const admit = async (
   })
 }
 
-/** Runs the handler and reports its outcome. Responds when the handler ends or calls `defer`, or when the time is up. */
+/** Responds when the handler ends or calls `defer`, or when the time is up. */
 const work = (
   handler: SyncHandler,
   invocation: Invocation,
@@ -266,13 +260,12 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Converts "not executed" to a definite failure, because "not executed" cannot be reported after the response has been sent. */
+/** After the response, "not executed" can no longer be reported, so the run fails. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
     : verdict
 
-/** Reports the outcome if it is definite. */
 const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promise<boolean> => {
   switch (verdict.kind) {
     case "completed":
@@ -284,7 +277,6 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** Builds the response, with the fields from which the scheduler determines the outcome. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -309,7 +301,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // The response has no field `success`, `status` or `error`, because the scheduler could read it as a definite failure.
+      // A field `success`, `status` or `error` could be read as a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
@@ -336,10 +328,7 @@ const refuse = (
   headers: Record<string, string> = {}
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
-/**
- * Logs an outcome that is reported nowhere else, because the handler ended after the response was sent and the database did not
- * record the outcome.
- */
+/** The response was already sent, and the database did not record the outcome. */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(
     JSON.stringify({

@@ -1,6 +1,6 @@
 import type { Json } from "./outcome.ts"
 
-/** The fields of the accounting API's response from which the scheduler determines the API's health. */
+/** The accounting API's response, from which the scheduler determines the API's health. */
 export interface VendorReport {
   /** The API's host, such as `api.example.com`. */
   readonly host?: string
@@ -8,19 +8,16 @@ export interface VendorReport {
   readonly headers?: Readonly<Record<string, string>>
   /** The API's own error code, such as `BAD_REQUEST.BURST_RATE_LIMIT_REACHED`. */
   readonly code?: string
-  /** The body, or the part that contains error codes and wait times. Up to 2,000 characters are forwarded. */
+  /** The part of the body with error codes and wait times. Up to 2,000 characters are forwarded. */
   readonly body?: Json
 }
 
-/** Matches the names of headers that describe quotas and wait times. No other headers are forwarded. */
+/** Matches headers about quotas and wait times. No others are forwarded. */
 const telling = /^(date|retry-after)$|rate-?limit|limit-remaining|quota/i
 const maxHeaders = 20
 const maxBodyChars = 2_000
 
-/**
- * Converts a `fetch` response or a manual report to the `vendor` field of the function's response, which is small and contains no
- * secrets.
- */
+/** Returns the `vendor` field of the response, which is small and contains no secrets. */
 export const toVendorField = (answer: Response | VendorReport, body?: Json): Json => {
   const report: VendorReport =
     answer instanceof Response

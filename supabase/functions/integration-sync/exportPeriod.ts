@@ -8,14 +8,13 @@ import {
 } from "../_shared/syncRun.ts"
 
 /**
- * A starting point for your own function: posts one export to the accounting API at the integration's `config.endpoint`, with the
- * token from the function's secret `SYNC_TOKEN_<TYPE>` (such as `SYNC_TOKEN_XLEDGER`). Adapt the body to your systems, but keep
- * the outcomes distinct.
+ * A starting point for your own function: posts one export to the API at `config.endpoint`, with the token in the secret
+ * `SYNC_TOKEN_<TYPE>`, such as `SYNC_TOKEN_XLEDGER`. Adapt the body, but keep the outcomes distinct.
  */
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context
   const { endpoint } = context.config
-  // The example row that "sync-scheduler setup" creates names no API, so there is nothing to export.
+  // The example row of "sync-scheduler setup" names no API.
   if (run.integrationType === "example" && endpoint === undefined) return { exported: 0 }
   if (typeof endpoint !== "string" || !URL.canParse(endpoint)) {
     throw new SyncFailed("NOT_CONFIGURED", `config.endpoint of ${run.integrationId} is not a URL`)
@@ -28,7 +27,7 @@ export const exportPeriod = async (context: SyncContext) => {
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
   const body = JSON.stringify({ organisation: run.orgId, period_end: scheduledFor.toISOString() })
 
-  // This check is the last step before the irreversible call.
+  // The last step before the irreversible call.
   if ((await context.heartbeat()) === "lost")
     throw new SyncNotExecuted("This attempt no longer owns the run")
   const response = await send(endpoint, { method: "POST", headers, body, signal })
@@ -40,7 +39,7 @@ export const exportPeriod = async (context: SyncContext) => {
 const tokenName = (integrationType: string): string =>
   `SYNC_TOKEN_${integrationType.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
-/** Sends the export. If the connection failed, nothing was exported, and the run may be retried. */
+/** If the connection failed, nothing was exported, and the run can be retried. */
 const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetchWithTimeout(endpoint, init, 120_000)
@@ -53,8 +52,8 @@ const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
 }
 
 /**
- * Determines the outcome from the status of the API's response. A throttled call exported nothing. A refused call definitely
- * failed. After a server error, the export may have been booked.
+ * A throttled call exported nothing, and a rejected call definitely failed. After a server error, the export might have been
+ * booked.
  */
 const judge = (response: Response): number => {
   const { status } = response

@@ -1,19 +1,16 @@
-/** The types of engine.js, which is `src/edge.ts` in bundled form. A test compares the types with `src/edge.ts`. */
+/** The types of engine.js, the bundled `src/edge.ts`. A test compares them. */
 export interface EdgeEngine {
-  /**
-   * Runs one tick within the function's time limit. If `signal` aborts, rejects after the outcomes of the runs in flight have
-   * been recorded.
-   */
+  /** Runs one tick within the function's time limit. When `signal` aborts, records the runs in flight and rejects. */
   readonly tick: (signal?: AbortSignal) => Promise<{
     /** Whether the tick itself succeeded. */
     readonly ok: boolean
     readonly summary: Readonly<Record<string, unknown>>
   }>
-  /** Redeems a ticket. Resolves to false if the database did not issue the ticket or the ticket was already used. */
+  /** Resolves to false if the ticket is unknown or already used. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
-/** Creates the engine. Throws if settings are missing or malformed; the message lists all such settings. */
+/** Creates the engine. Throws if settings are missing or malformed; the message lists them all. */
 export const makeEdgeEngine: (
   environment: Readonly<Record<string, string | undefined>>
 ) => EdgeEngine

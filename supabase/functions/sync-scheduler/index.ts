@@ -3,25 +3,19 @@ import { carriesKey, isRecord, readProject } from "../_shared/syncRun.ts"
 // @ts-types="./engine.d.ts"
 import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
 
-/**
- * The maximum time until the response, in ms. The platform ends an unanswered request after 150 s, but the function may continue.
- */
+/** The time limit for a response, in ms. The platform ends an unanswered request after 150 s, but the function can continue. */
 const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/**
- * Stops ticks early when the platform is about to shut down the isolate. Runs in progress are recorded, and all others are
- * released.
- */
+/** When the isolate shuts down, a tick records the runs in progress and releases all others. */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
 /**
- * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in `x-sync-ticket`,
- * as deploy/pg_cron.sql does. Responds with the summary and status 200, or 500 if the tick itself failed. If the request has the
- * header `Prefer: respond-async`, or the tick takes longer than `ANSWER_WITHIN_MS`, responds with 202 and without the summary,
- * which is then recorded in `sync_tick`.
+ * Runs one tick for a caller with a secret key in `apikey`, or with a ticket from the database in `x-sync-ticket`. Responds with
+ * the summary and 200, or 500 if the tick failed. If the tick takes too long or the request has `Prefer: respond-async`, responds
+ * with 202, and the summary is only in `sync_tick`.
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
@@ -46,7 +40,7 @@ const handle = async (request: Request): Promise<Response> => {
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
-  // The tick continues after the response, even if the caller disconnects.
+  // The tick continues after the response.
   background(ticking.catch((error) => console.error(error)))
   const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
@@ -54,14 +48,13 @@ const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> =
     : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
 }
 
-/** Returns the result, or undefined if the work takes longer than `ANSWER_WITHIN_MS`. */
+/** Returns undefined if the work takes longer than `ANSWER_WITHIN_MS`. */
 const patiently = async <A>(work: Promise<A>): Promise<A | undefined> => {
   const late = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => late.resolve(undefined), ANSWER_WITHIN_MS)
   return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer))
 }
 
-/** Keeps a hosted isolate alive until the work has ended. */
 const background = (work: Promise<unknown>): void => {
   const runtime: unknown = Reflect.get(globalThis, "EdgeRuntime")
   if (isRecord(runtime) && typeof runtime.waitUntil === "function") runtime.waitUntil(work)
