@@ -4,11 +4,8 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs on an in-memory mirror of the SQL functions. This test checks that the mirror behaves like the SQL: it
-// runs random sequences of calls, edits and clock jumps against both, and compares all responses and rows after each step.
-
-// Runs random sequences of calls, edits and clock jumps against the SQL functions and their in-memory mirror. The first 112
-// sequences cover every response and transition below. `bun run parity` runs 2,000 sequences.
+// The simulation relies on the in-memory mirror of the SQL functions, so this test compares the two after random sequences of
+// steps. The first 112 sequences cover every response and transition below. `bun run parity` runs 2,000 sequences.
 const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
 const STEPS = 80
 const TIMEOUT_MS = 2_500 * SEQUENCES

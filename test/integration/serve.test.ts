@@ -128,7 +128,6 @@ test("after kill -9 and a restart nothing is lost or doubled", async () => {
   expect((await first.exited).signal).toBe("SIGKILL")
   mayAnswer.resolve()
   project.functions.behave(() => ok())
-  // Expires the dead process's leases.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   const second = await serve(SHORT, "--interval", "1s")
   while ((await count("sync_run_log where status = 'completed'")) < 12) await Bun.sleep(50)

@@ -91,7 +91,6 @@ test("a second signal exits immediately, and the leases protect the runs", async
   expect((await engine.exited).code).toBe(143)
   expect(await count("status = 'running'")).toBe(IN_FLIGHT)
 
-  // Expires the dead engine's leases.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   functionsMayAnswer.resolve()
   for (let tick = 0; tick < 2; tick += 1) {

@@ -15,7 +15,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** By scenario. The test fails if a listed difference no longer exists. */
+/** The test fails if a listed difference no longer exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },

@@ -21,7 +21,7 @@ export interface Containers {
   readonly close: () => Promise<void>
 }
 
-/** Docker's image format has health checks. */
+/** Docker's image format supports health checks. */
 const DOCKER = `docker() {
   case "$1" in
     build) shift; podman build --format docker "$@" ;;

@@ -14,7 +14,7 @@ export interface Machine {
   /** A path on the host. */
   readonly root: string
   readonly run: (script: string) => Promise<ScriptResult>
-  /** Runs a bash script in the machine and returns its stdout. Throws if the script fails. */
+  /** Returns stdout. *Throws* if the script fails. */
   readonly must: (script: string) => Promise<string>
   readonly close: () => Promise<void>
 }

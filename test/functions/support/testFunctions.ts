@@ -1,4 +1,4 @@
-/** Handlers under test, one per path. They report their progress to the test and wait for the test to open their gates. */
+/** Handlers under test, one per path. The handlers report their progress and wait for the test to open their gates. */
 import {
   fetchWithTimeout,
   type Json,
