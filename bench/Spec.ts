@@ -1,16 +1,16 @@
 /** A contender's input, passed as JSON in BENCH_SPEC. */
 export interface Spec {
   readonly contender: string
-  /** Has Sync Scheduler's schema and the plain tables for the other contenders. */
+  /** A database with Sync Scheduler's schema and the tables for the other contenders. */
   readonly databaseUrl: string
   /** The stand-in for PostgREST. */
   readonly gatewayUrl: string
   readonly secretKey: string
-  /** The function waits for the scenario's latency before it responds to a POST. */
+  /** The URL of a function that waits for the scenario's latency before each response. */
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number
-  /** Whether several engines share the jobs. Each engine then completes only some of the jobs. */
+  /** Whether several engines share the jobs. */
   readonly isShared: boolean
 }
 

@@ -4,7 +4,7 @@ import { compile } from "./Compile.ts"
 import type { Servers, Site } from "./Servers.ts"
 import type { Measured, Spec } from "./Spec.ts"
 
-/** `idle` is the number of integrations that are not due. */
+/** The workload of a trial. `idle` is the number of integrations that are not due. */
 export interface Load {
   readonly jobs: number
   readonly latencyMs: number

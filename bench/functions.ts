@@ -1,4 +1,4 @@
-// POST /functions/v1/sleep-<ms> returns {"success": true} after <ms> milliseconds.
+// Serves POST /functions/v1/sleep-<ms>, which returns {"success": true} after <ms> milliseconds.
 let calls = 0
 const runs = new Set<string>()
 let inFlight = 0

@@ -115,7 +115,7 @@ const catalogQuery = async (): Promise<string> => {
 
 const decodeCatalog = Schema.decodeUnknownSync(SchemaCatalog)
 
-/** New and changed objects get the migration's version, and deleted objects are removed. */
+/** Gives new and changed objects the migration's version, and removes deleted objects. */
 const dated = (
   known: ReadonlyMap<string, ExpectedItem>,
   catalog: unknown,

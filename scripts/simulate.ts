@@ -97,7 +97,7 @@ const runStretch = async (from: number, count: number): Promise<Figures> => {
   return JSON.parse(text)
 }
 
-/** Runs `jobs` processes at a time. */
+/** Runs the seeds in several processes, `jobs` at a time. */
 const runJobs = async (from: number, count: number, jobs: number): Promise<Figures> => {
   const size = Math.min(Math.ceil(count / jobs), STRETCH)
   let next = from

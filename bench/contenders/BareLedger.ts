@@ -26,7 +26,7 @@ export const openBareLedger = async (databaseUrl: string) => {
   await Promise.all(Array.from({ length: 4 }, () => sql`select 1`))
   const tokens = new Map<string, string>()
   return {
-    /** Returns an empty array when no due integrations are left. */
+    /** Reserves due integrations. Returns an empty array when none are left. */
     fetch: async (): Promise<ReadonlyArray<Due>> => {
       const options = { adopt_after_seconds: 10, drift_alert_seconds: 300 }
       const [{ answer }] = await sql<[{ answer: Work }]>`

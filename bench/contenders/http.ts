@@ -1,4 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/** The lower bound for all contenders. */
+/** Only the invocations: the lower bound for all contenders. */
 export const contender = invocations(true)

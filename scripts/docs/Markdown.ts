@@ -7,7 +7,7 @@ export const cell = (text: string): string =>
 
 export const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``
 
-/** The cells must already be Markdown. */
+/** Returns a table. The cells must already be Markdown. */
 export const table = (
   titles: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string>>

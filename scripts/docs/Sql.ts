@@ -2,7 +2,7 @@ import { blocksOf } from "../../src/Cli/Schema/SchemaDefinition.ts"
 import { migrations } from "../../src/Database/Migrations.ts"
 import { block, cell, code, generated, page, table } from "./Markdown.ts"
 
-/** Returns the comment lines directly before a definition. The last migration with the definition counts. */
+/** Returns the comment lines directly before a definition, in the last migration that contains the definition. */
 const remarkOn = (pattern: RegExp): string => {
   for (const { sql } of migrations.toReversed()) {
     const lines = sql.split("\n")

@@ -33,7 +33,7 @@ const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffe
   return bytes
 }
 
-/** The output is reproducible. Bun.Archive cannot mark a file as executable. */
+/** Returns a reproducible gzipped tar. Bun.Archive cannot mark a file as executable. */
 export const tarGz = async (
   files: ReadonlyArray<ArchiveFile>,
   level: CompressionLevel
@@ -49,7 +49,7 @@ export const tarGz = async (
   return Bun.gzipSync(new Uint8Array(await new Blob(parts).arrayBuffer()), { level })
 }
 
-/** The output is reproducible. */
+/** Returns a reproducible zip. */
 export const zip = async (files: ReadonlyArray<ArchiveFile>): Promise<Uint8Array> => {
   const entries: Zippable = {}
   for (const { executable, name, path } of files) {

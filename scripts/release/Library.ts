@@ -95,7 +95,7 @@ export const emitTypes = async (outDir: string): Promise<void> => {
   await nameModules(outDir)
 }
 
-/** Imports in the sources end in `.ts`, but a published declaration must import the `.js` module. */
+/** Replaces `.ts` with `.js` in the imports of the type declarations. */
 const nameModules = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".d.ts")) continue

@@ -13,7 +13,7 @@ export interface Lockfile {
   readonly packages: Readonly<Record<string, Locked>>
 }
 
-/** bun.lock is JSON with trailing commas. */
+/** Reads bun.lock, which is JSON with trailing commas. */
 export const readLockfile = async (path: string): Promise<Lockfile> => {
   const text = await Bun.file(path).text()
   // An unexpected lockfile aborts the release, so that the bill of materials is never silently incomplete.

@@ -2,7 +2,7 @@ import type { EngineExit } from "../support/EngineProcess.ts"
 import type { Effect } from "./EffectLedger.ts"
 import type { Site } from "./Site.ts"
 
-/** The result of comparing the effect ledger with the database. */
+/** The differences between the effect ledger and the database. */
 export interface Findings {
   readonly slots: number
   readonly rows: number
@@ -10,16 +10,15 @@ export interface Findings {
   readonly effects: number
   /** Runs with more than one attempt. */
   readonly repeatedRuns: number
-  /** Repeated effects that `on_unknown` = 'retry' allows, because the database had recorded the outcome as ambiguous. */
+  /** Repeated effects that `on_unknown` = 'retry' allows: the database had recorded an ambiguous outcome. */
   readonly allowedRepeats: number
-  /** Repeated effects of fenced functions, whether allowed or not. */
+  /** Repeated effects of fenced functions, allowed or not. */
   readonly fencedRepeats: number
   readonly invocations: number
-  /** Repeated effects that are not allowed. */
   readonly doubled: number
   /** Slots without a row or a range, plus completed runs without an effect. */
   readonly lost: number
-  /** One line for each broken rule, including `doubled` and `lost`. */
+  /** One line for each broken rule. */
   readonly violations: ReadonlyArray<string>
 }
 
@@ -45,7 +44,7 @@ interface Event {
   readonly at: number
 }
 
-/** Counts slots minute by minute in plain SQL, independently of the scheduler's own code. */
+/** Counts slots minute by minute, independently of the scheduler's own code. */
 const SLOTS = `
   with slots as (
     select i.id, i.integration_type, s as slot
@@ -86,10 +85,7 @@ const RULES_OF_TIME: Readonly<Record<string, string>> = {
      where a.status = 'completed' and b.started_at < a.finished_at`
 }
 
-/**
- * Compares the database with the effects, the requests received by the functions and the engines' summaries. Call this only
- * after all engines have exited.
- */
+/** Compares the ledger with the database. Call this function only after all engines have exited. */
 export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promise<Findings> => {
   const violations: Array<string> = []
   const expectNone = (rule: string, broken: ReadonlyArray<string>) => {
@@ -133,10 +129,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const eventsOf = (run: Run) => events.get(run.id) ?? []
   const booked = (run: Run): ReadonlyArray<Effect> => effects.get(run.idempotency_key) ?? []
   const repeats = (run: Run) => Math.max(0, booked(run).length - 1)
-  /**
-   * Returns how many times a run's effect may be repeated: once for each retry after the database recorded an ambiguous
-   * outcome.
-   */
+  /** Returns how often a run's effect may be repeated: once for each retry after an ambiguous outcome. */
   const allowed = (run: Run) =>
     run.on_unknown === "hold"
       ? 0
@@ -192,10 +185,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
-/**
- * Returns what is wrong with a run's events, or undefined if they form an unbroken sequence from the run's creation to its
- * current status and include every attempt.
- */
+/** Returns undefined if the events lead without a gap to the run's current status and include every attempt. */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
   for (const event of events) {
@@ -210,9 +200,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/**
- * Lists the runs that a summary reports as completed but the database does not, and the engines that failed because of a bug.
- */
+/** Lists runs that only a summary reports as completed, and engines that failed because of a bug. */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

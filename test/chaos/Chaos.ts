@@ -6,29 +6,28 @@ import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
 export interface ChaosOptions {
-  /** How many engines to kill: of every four, three at a named kill point and one at a random moment. */
+  /** The number of engines to kill: three of four at a named kill point, and one at a random moment. */
   readonly kills?: number
-  /** How many engines to freeze. Some freezes last longer than a lease. */
+  /** The number of engines to freeze. Some freezes last longer than a lease. */
   readonly freezes?: number
-  /** How many times each server fault is injected, by name. Server faults are injected one at a time. */
+  /** The number of server faults of each kind, injected one at a time. */
   readonly servers?: Readonly<Record<string, number>>
-  /** How many binaries run concurrently. */
+  /** The number of concurrent binaries. */
   readonly engines: number
-  /** Whether engines use the API or a direct connection. By default every third engine has a direct connection. */
+  /** The connection of every engine. By default, every third engine has a direct connection. */
   readonly over?: "api" | "direct"
-  /** Restricts the campaign to integrations with this policy for unknown outcomes. */
+  /** Restricts the campaign to integrations with this policy. */
   readonly onUnknown?: Kind["onUnknown"]
-  /** Receives progress, line by line. */
   readonly say?: (line: string) => void
 }
 
 export interface ChaosReport extends Findings {
-  /** How many times each fault or kill point occurred, by name. */
+  /** The number of each fault or kill point. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
-  /** How many binaries exited without being killed, by exit code. */
+  /** The number of binaries that exited without being killed, by exit code. */
   readonly exitCodes: Readonly<Record<string, number>>
-  /** How many runs on hold an operator had to release or retry. */
+  /** The number of runs on hold that an operator had to release or retry. */
   readonly held: number
   readonly seconds: number
 }
@@ -38,17 +37,13 @@ export const FREEZE = "engine frozen" as const
 
 /** The number of concurrent ambushes. More ambushes would only wait for each other. */
 const LANES = 3
-/** How long to wait for an engine to reach an ambush before setting it again, in ms. */
+/** How long to wait for an engine at an ambush before setting it again, in ms. */
 const AMBUSH_MS = 4_000
-/**
- * The maximum time, in ms, that an engine stays frozen, or that a call or a function continues after its engine was killed.
- * Leases last 3 s.
- */
+/** The maximum time that an engine stays frozen, or that a call or function outlives its engine, in ms. Leases last 3 s. */
 const LINGER_MS = 6_000
-/** New integrations start this many minutes late, so each has this many due slots. */
+/** New integrations start with this many due slots, one per minute. */
 const BEHIND = 8
 
-/** Runs a campaign's faults, waits until every run has settled, and audits the result. */
 export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const startedAt = Date.now()
   const say = options.say ?? (() => undefined)
@@ -72,8 +67,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     )
     const kills = await killAll(site, fleet, options, feed, say)
     endFaults(site)
-    // A tick with a limit leaves due integrations reserved for 15 s. Catching up on eight slots with such ticks would take
-    // minutes.
+    // A tick with a limit leaves due integrations reserved for 15 s, so catching up would take minutes.
     fleet.calm(["run", "-o", "json"])
     say("faults over: waiting until all runs have settled")
     await untilQuiet(site, 120_000)
@@ -101,7 +95,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   }
 }
 
-/** Injects all faults in random order. Several faults may be active at a time, but only one server fault. */
+/** Injects all faults in random order. At most one server fault is active at a time. */
 const killAll = async (
   site: Site,
   fleet: Fleet,
@@ -152,7 +146,7 @@ const repeat = async (attempt: () => Promise<boolean>): Promise<void> => {
   while (!(await attempt()));
 }
 
-/** Kills the first engine that reaches the point. The engine's pending call or function may continue for up to LINGER_MS. */
+/** Kills the first engine that reaches the point. */
 const killAt = async (
   point: KillPoint,
   site: Site,
@@ -167,7 +161,7 @@ const killAt = async (
   return isKilled
 }
 
-/** Freezes an engine when the response to its start request arrives. The run's lease may end before the engine resumes. */
+/** Freezes an engine when the response to its start request arrives. */
 const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
   const { reached, stop } = site.arm(freezePoint)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
@@ -193,7 +187,7 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the database's clock later than any time it has shown, so that no row has a future timestamp. */
+/** Sets the database's clock late enough that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)

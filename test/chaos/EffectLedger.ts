@@ -3,28 +3,27 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { serveHttp } from "../support/HttpServer.ts"
 
-/** An effect that a function recorded. The ledger does not deduplicate by key, so a repeated effect gets a second entry. */
+/** A repeated effect gets a second entry, because the ledger does not deduplicate by key. */
 export interface Effect {
   readonly key: string
   readonly run_id: string
   readonly attempt: number
 }
 
-/** A stage of a function's work, as the function reports it to the ledger: `called`, `begun` or `worked`. */
+/** A stage of a function's work: `called`, `begun` or `worked`. */
 export interface Gate {
   readonly name: string
   readonly runId: string
 }
 
-/** The ledger in which functions record their effects: an append-only file behind HTTP, independent of the scheduler. */
+/** The functions' record of effects: an append-only file behind HTTP, independent of the scheduler. */
 export interface EffectLedger {
   readonly url: string
-  /** Reads all recorded effects from the file. */
   readonly read: () => ReadonlyArray<Effect>
   readonly close: () => Promise<void>
 }
 
-/** Starts the ledger. `hold` may return a promise that delays a function at a gate. */
+/** Starts the ledger. A promise from `hold` delays the function at the gate. */
 export const startEffectLedger = async (
   hold: (gate: Gate) => Promise<unknown> | undefined
 ): Promise<EffectLedger> => {

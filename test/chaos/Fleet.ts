@@ -1,20 +1,19 @@
 import { type EngineExit, type EngineProcess, startEngine } from "../support/EngineProcess.ts"
 
-/** Binaries that tick repeatedly, each replaced when it exits or is killed. */
+/** Binaries that tick repeatedly. A binary that exits is replaced. */
 export interface Fleet {
   readonly alive: () => ReadonlyArray<number>
   readonly exits: ReadonlyArray<EngineExit>
-  /** Sends SIGKILL and waits until the process has ended. Resolves to false if it had already exited. */
+  /** Sends SIGKILL and waits for the process to end. Resolves to false if it had already exited. */
   readonly kill: (pid: number) => Promise<boolean>
-  /** Sends SIGSTOP, and SIGCONT after `ms` milliseconds. Resolves to false if the process had already exited. */
+  /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
-  /** Stops starting processes, and resolves when the last one has exited. */
+  /** Resolves when the last process has exited. */
   readonly stop: () => Promise<void>
-  /** Sets the arguments of every process started from now on. A process that found no work is replaced only after about 1.5 s. */
+  /** Sets the arguments of later processes. A process that found no work is replaced only after about 1.5 s. */
   readonly calm: (args: ReadonlyArray<string>) => void
 }
 
-/** Starts one binary for each environment. */
 export const startFleet = (
   environments: ReadonlyArray<Readonly<Record<string, string>>>,
   args: ReadonlyArray<string>

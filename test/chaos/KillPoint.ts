@@ -2,20 +2,19 @@ import type { Fault, GatewayCall } from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
 import type { Gate } from "./EffectLedger.ts"
 
-/** A moment at which an engine is killed, recognised from outside by an SQL call or by one of the function's gates. */
+/** A moment at which an engine is killed: an SQL call, or one of the function's gates. */
 export interface KillPoint {
   readonly name: string
   readonly calls?: ReadonlyArray<string>
   readonly gates?: ReadonlyArray<string>
   /**
-   * What happens to the held call when its engine dies. lost: it never reaches the database · committed: it is committed
-   * and its response is lost · lost or committed: one of the two, chosen at random · continues: it continues normally after
-   * a random delay · answered: it gets its response as usual.
+   * The fate of the engine's call. lost: the call never reaches the database · committed: only the response is lost ·
+   * continues: the call continues after a random delay · answered: the call gets its response.
    */
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
 
-/** The moments at which killing an engine could cause a run to be lost or duplicated. */
+/** The moments at which a kill could lose or duplicate a run. */
 export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "claim, before its commit", calls: ["claim_sync_runs"], call: "lost" },
   { name: "claim, after its commit", calls: ["claim_sync_runs"], call: "committed" },
@@ -34,16 +33,15 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/** Freezes an engine when the database confirms the start of a run. The run's lease may end before the engine resumes. */
+/** Freezes an engine when the database confirms the start of a run. The lease may end before the engine resumes. */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],
   call: "answered"
 }
 
-/** A wait for an engine to reach a kill point. */
 export interface Ambush {
-  /** Resolves with the process id of the engine that reached the point. */
+  /** Resolves with the process id of the engine. */
   readonly reached: Promise<number>
   /** Releases the held calls and stops holding calls. */
   readonly end: () => void
@@ -51,7 +49,6 @@ export interface Ambush {
   readonly onGate: (gate: Gate, pid: number | undefined) => Promise<unknown> | undefined
 }
 
-/** Waits for the first process to reach a kill point. */
 export const ambush = (point: KillPoint): Ambush => {
   const reached = Promise.withResolvers<number>()
   const ended = Promise.withResolvers<void>()
@@ -78,7 +75,7 @@ export const ambush = (point: KillPoint): Ambush => {
       return {
         execute: true,
         ...(point.call === "answered" ? {} : { instead: RESET }),
-        // The gateway reads this property as soon as the call is committed, so report the engine here.
+        // The gateway reads this property as soon as the call is committed.
         get waitAfter() {
           reached.resolve(pid)
           return ended.promise

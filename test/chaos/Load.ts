@@ -1,6 +1,5 @@
 import type { Site } from "./Site.ts"
 
-/** A kind of integration: whether its function has the fence, and its policy for unknown outcomes. */
 export interface Kind {
   readonly name: string
   readonly fenced: boolean
@@ -18,10 +17,7 @@ export const kinds: ReadonlyArray<Kind> = [
   { name: "unfenced, retry", fenced: false, onUnknown: "retry", catchUp: "all" }
 ]
 
-/**
- * Creates integrations that are due every minute and are `behindMinutes` late. The audit checks the slot of every missed
- * minute.
- */
+/** Creates integrations that are due every minute and are `behindMinutes` late. */
 export const seed = async (
   site: Site,
   perKind: number,
@@ -50,7 +46,7 @@ export const seed = async (
   }
 }
 
-/** Counts the integrations that engines could claim immediately: those with a due slot and no live run. */
+/** Counts the integrations with a due slot and no live run. */
 export const countReady = async (site: Site): Promise<number> => {
   const [row] = await site.query<{ n: number }>(
     `select count(*)::int as n from organization_integrations i
@@ -61,10 +57,7 @@ export const countReady = async (site: Site): Promise<number> => {
   return row?.n ?? 0
 }
 
-/**
- * Waits until no slot is due and no run is live, except runs on hold. If nothing changes for `withinMs`, fails with a list of
- * the remaining runs and due slots.
- */
+/** Waits until no slot is due and no run is live, except runs on hold. Fails if nothing changes for `withinMs`. */
 export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
   let deadline = Date.now() + withinMs
   let ended = -1
@@ -93,10 +86,7 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
   }
 }
 
-/**
- * Resolves runs on hold as an operator would: releases a run if its effect is in the ledger, and retries it otherwise. Returns
- * the number of resolved runs.
- */
+/** Releases each run on hold whose effect is in the ledger, and retries the other runs on hold. Returns their number. */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(
     "select id, idempotency_key from sync_run_log where status = 'unknown' and released_at is null"

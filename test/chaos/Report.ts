@@ -1,6 +1,5 @@
 import type { ChaosReport } from "./Chaos.ts"
 
-/** Formats one campaign as a table for the terminal. */
 export const showReport = (report: ChaosReport): string => {
   const lines: ReadonlyArray<readonly [string, number | string]> = [
     ...Object.entries(report.kills),
@@ -33,7 +32,6 @@ export const showReport = (report: ChaosReport): string => {
   return [...table, ...report.violations.map((violation) => `! ${violation}`)].join("\n")
 }
 
-/** Formats the named campaigns as a single Markdown table. */
 export const showCampaigns = (reports: Readonly<Record<string, ChaosReport>>): string =>
   [
     "| | Faults | Runs | Invocations | Effects | Runs repeated | Allowed by `retry` | Lost | Doubled |",

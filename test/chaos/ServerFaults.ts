@@ -1,7 +1,7 @@
 import { setReadOnly } from "../support/ReadOnly.ts"
 import type { Site } from "./Site.ts"
 
-/** Injects a fault into the database, the functions or a clock. Resolves when the fault is over. */
+/** Injects a fault, and resolves when the fault is over. */
 export type ServerFault = (site: Site) => Promise<void>
 
 /** Clock jumps in seconds: within a lease, beyond a lease, and across many slots. */
@@ -25,10 +25,7 @@ const meanwhile = async (
   stop()
 }
 
-/**
- * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease ends), and ends the fault up to 5 s
- * after that.
- */
+/** Begins a fault, releases the function after up to 2.5 s, and ends the fault after up to 5 s more. */
 const forSeconds = (
   site: Site,
   begin: (site: Site) => unknown,
@@ -42,7 +39,7 @@ const forSeconds = (
     await end(site)
   })
 
-/** Stops PostgreSQL with SIGSTOP: connections stay open but get no response. */
+/** Stops PostgreSQL with SIGSTOP. Connections stay open but get no response. */
 const stopPostgres = (site: Site, ms: number): Promise<void> =>
   meanwhile(site, ["worked"], async (answer) => {
     const over = site.postgres.freeze(ms)
@@ -86,5 +83,5 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     )
 }
 
-/** The final offset of the database's clock, in seconds: large enough that no row has a future timestamp. */
+/** The final offset of the database's clock, in seconds, after which no row has a future timestamp. */
 export const LAST_JUMP = Math.max(...JUMPS)

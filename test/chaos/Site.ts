@@ -16,7 +16,7 @@ import { mountSmallDisk, type SmallDisk } from "../support/SmallDisk.ts"
 import { type EffectLedger, type Gate, startEffectLedger } from "./EffectLedger.ts"
 import { type Ambush, ambush, type KillPoint } from "./KillPoint.ts"
 
-/** An invocation received by a function. `at` is in epoch milliseconds on this machine's clock. */
+/** An invocation that a function received. `at` is in epoch milliseconds on this machine's clock. */
 export interface Arrival {
   readonly runId: string
   readonly attempt: number
@@ -24,49 +24,43 @@ export interface Arrival {
   readonly at: number
 }
 
-/** Features of a site that not every machine supports. */
+/** Features that not every machine supports. */
 export interface SiteOptions {
   /** Puts the database on a file system that can be filled. Needs root. */
   readonly disk?: boolean
-  /** Makes the PostgreSQL clock and the engines' clocks settable, using Debian's `faketime` package. */
+  /** Makes the clocks of PostgreSQL and the engines settable, with Debian's `faketime`. */
   readonly clocks?: boolean
 }
 
-/** Settable clocks for PostgreSQL, for engines that use the API, and for engines with a direct connection. */
 export interface Clocks {
   readonly database: FakeClock
   readonly api: FakeClock
   readonly direct: FakeClock
 }
 
-/**
- * A complete project for fault injection: its own PostgreSQL server, the API in front of it, functions in Deno, and the ledger
- * in which the functions record their effects.
- */
+/** A complete project: PostgreSQL, the API in front of it, functions in Deno, and the ledger of their effects. */
 export interface Site {
   readonly disk: SmallDisk | undefined
   readonly clocks: Clocks | undefined
   readonly postgres: OwnPostgresServer
   readonly ledger: EffectLedger
   readonly arrivals: ReadonlyArray<Arrival>
-  /** The binaries' environments, for the API and for a direct connection. */
   readonly environments: {
     readonly api: Readonly<Record<string, string>>
     readonly direct: Readonly<Record<string, string>>
   }
-  /** Runs a query as the owner, retrying for half a minute while the database is down. */
+  /** Runs a query as the owner. Retries for half a minute while the database is down. */
   readonly query: <A>(statement: string, args?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
   /** Holds every call that reaches a kill point. `stop` releases the held calls. */
   readonly arm: (point: KillPoint) => {
     readonly reached: Promise<number>
     readonly stop: () => void
   }
-  /** Kills the functions' process and starts another. */
   readonly restartFunctions: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Short timeouts and delays, so that a killed engine's runs are resolved within seconds. */
+/** Short timeouts and delays, so that a killed engine's runs settle within seconds. */
 const SETTINGS = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "2s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -78,7 +72,7 @@ const SETTINGS = {
   SYNC_SCHEDULER_LOG_LEVEL: "none"
 }
 
-/** Starts a site. If this machine does not support a requested option, fails with a message that names what is missing. */
+/** Starts a site. Fails if this machine does not support a requested option. */
 export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const clocks = options.clocks === true ? makeClocks() : undefined
   const postgres = await startPostgres({
@@ -101,7 +95,6 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   )
   const program = join(import.meta.dir, "functions.ts")
   let functions: DenoServer | undefined
-  // The functions keep their address when their process restarts.
   const front = await serveHttp(async (request) =>
     passOn(functions?.url, request, new URL(request.url).pathname.slice(1), await request.bytes())
   )
@@ -120,9 +113,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   }
   await startFunctions()
 
-  /**
-   * Returns the process id of the engine that made a call. The call names the engine, or a run that the engine has started.
-   */
+  /** Returns the process id of the engine that made a call. The call names the engine, or a run that the engine has started. */
   const callerOf = ({ fn, args }: GatewayCall): number | undefined => {
     const pid = pidOf(args.p_engine_id)
     if (fn === "start_sync_runs" && Array.isArray(args.p_starts) && pid !== undefined) {
@@ -219,10 +210,7 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
   return undefined
 }
 
-/**
- * Returns whether an injected fault caused the error. Such an error has no SQLSTATE, or has the SQLSTATE of a dying, starting,
- * full or read-only server.
- */
+/** Returns whether the error has no SQLSTATE, or the SQLSTATE of a dying, starting, full or read-only server. */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)
   return errno === undefined || /^(57P0|08|53|25006)/.test(String(errno))

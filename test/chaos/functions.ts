@@ -1,6 +1,6 @@
 /**
- * The chaos test's functions, served by real Deno: `integration-sync` behind the fence, and `plain-sync` without it. Each
- * function records one effect in the ledger. At its gates, a function calls the ledger, which may make the function wait.
+ * The functions: `integration-sync` has the fence, and `plain-sync` does not. Each records one effect in the ledger, which
+ * may delay a function at its gates.
  */
 import { withSyncRun } from "../../supabase/functions/_shared/syncRun.ts"
 

@@ -1,11 +1,8 @@
 /**
  * Runs concurrent engines on the same due integrations and checks that no run is lost, duplicated or left over. The rounds cycle
- * through 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all engines on the API.
+ * through 200, 1,000 and 3,000 due integrations, over direct connections or the API. Exits with 1 if any round has a defect.
  *
  * Usage: `bun test/chaos/rounds.ts [--rounds 60] [--engines 8]`
- *
- * Prints a line for each round, with the number of claims that one engine lost to another. Exits with 1 if any round has a
- * defect.
  */
 import { Schema } from "effect"
 import { parseOptions } from "../../scripts/parseOptions.ts"
@@ -24,16 +21,16 @@ const { values } = parseOptions({
   }
 })
 
-/** Runs one round in a new project. Returns the number of claims that one engine lost to another, and the defects. */
+/** Returns the number of claims that one engine lost to another, and the defects. */
 const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {
     await project.seedDue(due)
-    // No function responds until all engines have started, so that no engine can handle all runs alone.
+    // No function responds until all engines have started. Otherwise, one engine could handle all runs.
     const allBegun = Promise.withResolvers<void>()
     project.functions.behave(() => until(allBegun.promise, ok()))
     const direct = isDirect ? { SUPABASE_DB_URL: project.database.url } : {}
-    // The adoption delay is long, so that no engine adopts claims merely because another engine starts slowly.
+    // No engine adopts a claim merely because another engine starts slowly.
     const settings = { SYNC_SCHEDULER_CONCURRENCY: "20", SYNC_SCHEDULER_ADOPT_AFTER: "60s" }
     const environment = { ...project.environment, ...direct, ...settings }
     const started = await Promise.all(

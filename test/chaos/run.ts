@@ -1,7 +1,4 @@
-/**
- * Runs the long campaigns. Usage: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 if anything is
- * lost or duplicated.
- */
+/** Runs the long campaigns. Usage: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 after a defect. */
 
 import { parseOptions } from "../../scripts/parseOptions.ts"
 import { type ChaosOptions, type ChaosReport, runChaos } from "./Chaos.ts"

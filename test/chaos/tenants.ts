@@ -1,6 +1,6 @@
 /**
- * Measures how much one organisation delays other organisations, using `serve` with its defaults, a real PostgreSQL server and
- * real functions. Prints a table. Usage: `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]`
+ * Measures how much one organisation delays other organisations, with `serve`, a real PostgreSQL server and real functions.
+ * Usage: `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]`.
  */
 import { randomUUID } from "node:crypto"
 import { parseOptions } from "../../scripts/parseOptions.ts"
@@ -12,7 +12,7 @@ const MINUTE = 60_000
 const ORGANISATIONS = 10
 const RUN_MS = 200
 
-/** How one organisation misbehaves: the rows it has before the first tick, and how its function responds. */
+/** An organisation's rows before the first tick, and its function's responses. */
 interface Misbehaviour {
   readonly name: string
   readonly rows: (project: Project, org: string) => Promise<unknown>
@@ -27,7 +27,7 @@ const rows =
   (project, org) =>
     project.seedDue(count, { next_run_at: LONG_AGO, ...columns, org_id: `'${org}'` })
 
-/** Drops the constraint on sizes and times before inserting rows, to simulate an adopted table with oversized rows. */
+/** Drops the constraint on sizes and times first, to simulate an adopted table with oversized rows. */
 const unbounded =
   (...all: ReadonlyArray<Misbehaviour["rows"]>): Misbehaviour["rows"] =>
   async (project, org) => {
@@ -106,12 +106,8 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 interface Delays {
-  /**
-   * How late the other organisations' runs started, in ms, ascending. For a run that never started, the delay until the end
-   * of the measurement.
-   */
+  /** The delays of the other organisations' runs, in ms, ascending. Includes runs that never started. */
   readonly delays: ReadonlyArray<number>
-  /** How many slots of the other organisations were skipped. */
   readonly skipped: number
 }
 

@@ -9,7 +9,7 @@ import type { Universe } from "./Universe.ts"
 /** The maximum time between an engine's first request to start a run and its invocation of the function, in ms. */
 const SEND_WITHIN_MS = 20_000
 
-/** What the checker records about a run in addition to the run's row. */
+/** The checker's record of a run. */
 interface Shadow {
   status: string
   notBefore: number | null
@@ -18,7 +18,7 @@ interface Shadow {
   finished: string | null
 }
 
-/** Observes the database, the invocations and the effects while the world runs, and checks the invariants. */
+/** Observes the database, the invocations and the effects, and checks the invariants. */
 export class Checker {
   private readonly universe: Universe
   private readonly oracle: Oracle
@@ -55,7 +55,7 @@ export class Checker {
     return shadow
   }
 
-  /** Records that the application or an operator set next_run_at. From then on, next_run_at may only move forward. */
+  /** Records that next_run_at was set by the application or an operator. From then on, next_run_at may only move forward. */
   noteEdit(): void {
     for (const row of this.universe.db.integrations.values()) {
       this.nextRunAt.set(row.id, row.next_run_at)
@@ -156,7 +156,7 @@ export class Checker {
 
   private checkNoEffect(run: RunRow): void {
     const effects = this.oracle.of(run.idempotency_key)
-    // If the network delivers an unfenced request twice, one delivery may fail and the other take effect.
+    // If an unfenced request is delivered twice, one delivery may fail and the other take effect.
     const counted = this.isFenced(run) ? effects : effects.filter(({ isDoubled }) => !isDoubled)
     if (counted.length > 0) {
       this.violate(5, `${run.idempotency_key} is ${run.status}, with ${effects.length} effects`)
@@ -194,10 +194,7 @@ export class Checker {
     }
   }
 
-  /**
-   * Checks that an invocation is sent only after the run's start is committed, during the run's lease, and within
-   * SEND_WITHIN_MS of the start request.
-   */
+  /** Checks that the start is committed, the lease is valid, and SEND_WITHIN_MS has not passed. */
   atSend({ run }: Invocation, inFlight: number, concurrency: number): void {
     const { now } = this.universe.time
     const key = run.idempotency_key
@@ -263,7 +260,6 @@ export class Checker {
     if (row.status === "failed" || row.status === "skipped") this.checkNoEffect(row)
   }
 
-  /** Checks that the world ends in a consistent state. */
   atEnd(): void {
     const { db } = this.universe
     this.readTransitions()

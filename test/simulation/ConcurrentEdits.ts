@@ -5,7 +5,7 @@ import type { Disturbance } from "./Faults.ts"
 import { SCHEDULES } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The application and its operators, which write to the database while engines are running. */
+/** The application and its operators, which write while engines are running. */
 export class ConcurrentEdits {
   private readonly universe: Universe
   private readonly checker: Checker
@@ -21,7 +21,6 @@ export class ConcurrentEdits {
     this.coverage = options.coverage
   }
 
-  /** Performs one edit that an application or an operator can make at any time. */
   disturb(kind: Disturbance): void {
     const id = this.anyIntegration()
     if (id === undefined) return
@@ -90,9 +89,7 @@ export class ConcurrentEdits {
     return this.universe.random.pick([undefined, ...this.universe.db.integrations.keys()])
   }
 
-  /**
-   * Draws a schedule. With catch_up = 'all' an integration runs one slot per tick, so a minutely schedule would never catch up.
-   */
+  /** With catch_up = 'all', an integration runs one slot per tick, so a minutely schedule would never catch up. */
   private drawSchedule(id: string): Edit {
     const { random, db } = this.universe
     const often = db.integrations.get(id)?.catch_up === "all" ? "hourly" : "often"

@@ -3,7 +3,7 @@ import type { IntegrationRow, RangeRow } from "../support/MemoryDatabase.ts"
 import { slotsBetween } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A schedule and the period in which it was in force. */
+/** A schedule and its period. */
 interface Regime {
   readonly schedule: string
   readonly timezone: string
@@ -15,15 +15,12 @@ interface History {
   readonly regimes: Array<Regime>
   /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Whether next_run_at was set back into the past, in which case a slot may be in several ranges. */
+  /** Whether next_run_at was set back, in which case a slot may be in several ranges. */
   isRewound: boolean
   isRemoved: boolean
 }
 
-/**
- * Derives the expected slots from the application's edits and an independent oracle. Checks that each slot either has exactly
- * one row or is in exactly one recorded range.
- */
+/** Derives the expected slots from the edits and an independent oracle. Each slot must have exactly one row or range. */
 export class Coverage {
   private readonly universe: Universe
   private readonly start: number
@@ -34,7 +31,7 @@ export class Coverage {
     this.start = start
   }
 
-  /** Adds a new integration, whose schedule has been in force since `schedule_since` and whose next slot may already be set. */
+  /** Adds an integration, whose schedule has been in force since `schedule_since`. */
   add(row: IntegrationRow): void {
     const history: History = {
       regimes: [],
@@ -47,7 +44,7 @@ export class Coverage {
     this.open(history, row, row.next_run_at ?? row.schedule_since)
   }
 
-  /** Updates an integration's history after an edit by the application or an operator. */
+  /** Updates an integration's history after an edit. */
   noteEdit(id: string): void {
     const history = this.histories.get(id)
     const row = this.universe.db.integrations.get(id)
@@ -106,10 +103,7 @@ export class Coverage {
     return [...all]
   }
 
-  /**
-   * Checks that every slot has a row or is in a range, that every row belongs to a slot, and that every range has the right
-   * count. Returns the number of slots.
-   */
+  /** Checks that every slot has a row or a range, every row has a slot, and counts are right. Returns the slot count. */
   check(upTo: number): number {
     const { db } = this.universe
     const ranges = Map.groupBy(db.ranges, (range) => range.integration_id)
@@ -160,7 +154,7 @@ export class Coverage {
     const covering = ranges.filter((range) => range.from <= slot && slot <= range.to)
     const hasRow = db.runsOf(id).some((run) => run.scheduled_for === slot)
     if (!hasRow && covering.length === 0) {
-      // Slots that are due while an integration is disabled are recorded when it is enabled again.
+      // Slots that become due while an integration is disabled are recorded only when it is enabled again.
       const row = db.integrations.get(id)
       const isPending = !isOpen && row !== undefined && (row.next_run_at ?? Infinity) <= slot
       if (!isPending)
@@ -171,7 +165,6 @@ export class Coverage {
     }
   }
 
-  /** Checks a range's slot count if the engine recorded the range. */
   private checkRange(id: string, history: History, range: RangeRow): void {
     const isCounted = ["superseded", "outside_window", "catch_up_skip"].includes(range.reason)
     const regime = history.regimes.findLast(({ from }) => from <= range.from)

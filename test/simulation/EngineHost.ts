@@ -5,7 +5,7 @@ import { EngineProcess } from "./EngineProcess.ts"
 import type { Network } from "./Network.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A machine that runs a tick every minute, in one long-lived process (`serve`) or in a new process for each tick (a timer). */
+/** A machine that ticks every minute, in one process or in a new process for each tick. */
 export class EngineHost {
   private readonly universe: Universe
   private readonly network: Network
@@ -91,7 +91,7 @@ export class EngineHost {
     for (const engine of [...this.running]) engine.die("killed")
   }
 
-  /** Sends SIGTERM, sometimes followed by a second signal. */
+  /** Sends SIGTERM, sometimes twice. */
   stop(): void {
     const { random, time } = this.universe
     const stopping = [...this.running]
@@ -104,7 +104,7 @@ export class EngineHost {
     }
   }
 
-  /** Sends SIGTERM, and stops starting engines on this machine. */
+  /** Sends SIGTERM, and starts no more engines. */
   retire(): void {
     this.isRetired = true
     for (const engine of [...this.running]) engine.stop()
@@ -120,10 +120,7 @@ export class EngineHost {
     this.cutUntil = this.universe.time.now + ms
   }
 
-  /**
-   * Sets the wall clock's offset in ms; 0 corrects the clock. On a machine where only the wall clock advances during a freeze,
-   * the offset never decreases.
-   */
+  /** Sets the wall clock's offset in ms. The offset never decreases if only the wall clock advances during a freeze. */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return
     this.skewMs = offsetMs

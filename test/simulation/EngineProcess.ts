@@ -28,7 +28,7 @@ interface ProcessOptions {
   readonly onEnd: (wasKilled: boolean) => void
 }
 
-/** One engine process: the production program on simulated ports. */
+/** The production program on simulated ports. */
 export class EngineProcess {
   readonly process: VirtualProcess
   private readonly options: ProcessOptions
@@ -93,7 +93,6 @@ export class EngineProcess {
     )
   }
 
-  /** Whether the process is alive and has not been asked to stop. */
   get isUsable(): boolean {
     return this.process.isAlive && this.stoppedAt === null
   }
@@ -123,7 +122,7 @@ export class EngineProcess {
     })
   }
 
-  /** Sends SIGTERM, which interrupts the fibers. The process ends when its last fiber has ended. */
+  /** Sends SIGTERM. The process ends when its last fiber has ended. */
   stop(): void {
     if (!this.process.isAlive || this.stoppedAt !== null) return
     const { universe, settings } = this.options
@@ -141,7 +140,7 @@ export class EngineProcess {
     })
   }
 
-  /** Kills the process with SIGKILL. */
+  /** Sends SIGKILL. */
   die(why: string): void {
     if (!this.process.isAlive) return
     this.options.universe.note("dies", this.options.settings.engineId, why)

@@ -21,12 +21,13 @@ export const DATABASE_FAULTS = [
 ] as const
 export type DatabaseFault = (typeof DATABASE_FAULTS)[number]
 
-/** When an engine dies during a call: before the request is sent, after it is sent, or when the response has arrived. */
+/** When an engine dies during a call: before the request is sent, after that, or when the response has arrived. */
 export const CRASH_POINTS = ["before", "sent", "answered"] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 /**
- * Faults in one invocation that occur outside the function:
+ * Faults between the engine and the function, or in the function's platform:
+ * - refused: never connected
  * - refused: never connected
  * - lostRequest: the connection broke before the request arrived
  * - lostAnswer: the connection broke after the request arrived
@@ -56,13 +57,13 @@ export const HTTP_FAULTS = [
 export type HttpFault = (typeof HTTP_FAULTS)[number]
 
 /**
- * Faults in a handler:
+ * What a function does wrong:
  * - crashes: its isolate dies at a random moment
- * - fails: it fails before any effect
- * - declines: it reports that it did nothing
- * - loses: it does not know whether it took effect
- * - overruns: it works past its response deadline
- * - stubborn: it continues after a request to stop
+ * - fails: fails before any effect
+ * - declines: reports that it did nothing
+ * - loses: reports that its outcome is unknown
+ * - overruns: works past its response deadline
+ * - stubborn: continues after a request to stop
  * - freezes: its isolate is frozen
  */
 export const FUNCTION_FAULTS = [
@@ -76,7 +77,7 @@ export const FUNCTION_FAULTS = [
 ] as const
 export type FunctionFault = (typeof FUNCTION_FAULTS)[number]
 
-/** Occasional events: engine faults, database faults, and edits by the application or an operator. */
+/** Engine faults, database faults, and edits by the application or an operator. */
 export const DISTURBANCES = [
   "partition",
   "outage",
@@ -98,7 +99,7 @@ export const DISTURBANCES = [
 ] as const
 export type Disturbance = (typeof DISTURBANCES)[number]
 
-/** The fault mix for one seed. Numbers are probabilities per occasion, or occurrences per hour. */
+/** Numbers are probabilities per occasion, or occurrences per hour. */
 export interface FaultMix {
   readonly level: "none" | "light" | "some" | "heavy"
   readonly database: Readonly<Partial<Record<DatabaseFault, number>>>
@@ -108,16 +109,12 @@ export interface FaultMix {
   readonly perHour: Readonly<Partial<Record<Disturbance, number>>>
   /** The probability that another session holds an integration's lock. */
   readonly locked: number
-  /** The maximum offset of an engine's clock, in ms. */
   readonly skewMs: number
 }
 
 const STRENGTH = { none: 0, light: 0.1, some: 0.5, heavy: 1 } as const
 
-/**
- * Draws the fault mix for a seed (swarm testing). Each seed has its own kinds of faults at its own rates, and some seeds have
- * few faults or none.
- */
+/** Draws the kinds and rates of faults for a seed (swarm testing). Some seeds have few faults or none. */
 export const drawFaults = (random: RandomSource): FaultMix => {
   const level = random.pick([
     "none",

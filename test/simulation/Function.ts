@@ -6,7 +6,7 @@ import { Isolate } from "./Isolate.ts"
 import type { CallEnd, Peer } from "./Network.ts"
 import type { Universe } from "./Universe.ts"
 
-/** An HTTP response, or how the connection ended without one. */
+/** An HTTP response, or how the connection ended without a response. */
 export type Reply =
   | "NotSent"
   | "TimedOut"
@@ -19,16 +19,14 @@ export type Reply =
 
 export interface Request {
   readonly invocation: Invocation
-  /** Whether the network delivers the request twice. */
   readonly isDoubled: boolean
-  /** How long after arrival the platform kills the isolate, in ms; null if it never does. */
+  /** How long after arrival the platform kills the isolate, in ms; null: never. */
   readonly diesAfterMs: number | null
 }
 
-/** How an integration's function is implemented. */
 export interface FunctionStyle {
   readonly isFenced: boolean
-  /** Whether the function responds with 202 and reports its outcome by token. */
+  /** Whether the function responds with 202 and reports its outcome later. */
   readonly isDeferred: boolean
   readonly leastMs: number
   readonly mostMs: number
@@ -40,7 +38,6 @@ export interface Witness {
   readonly effect: (request: Request) => void
 }
 
-/** What the handler of one request will do. */
 export interface Plan {
   readonly fault: FunctionFault | "none"
   readonly effectAfterMs: number
@@ -49,7 +46,7 @@ export interface Plan {
   readonly retryAfter: number | null
 }
 
-/** Hosts the Integration Edge Functions, with a separate isolate for each request. */
+/** Hosts the functions, with a separate isolate for each request. */
 export class FunctionHost {
   private readonly universe: Universe
   private readonly styleOf: (integrationId: string) => FunctionStyle
@@ -68,7 +65,7 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /** A worker's wall-clock limit, in ms. It is shorter than the quiescence period. */
+    /** A worker's time limit, in ms, shorter than the quiescence period. */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]
@@ -81,9 +78,7 @@ export class FunctionHost {
     this.call = options.call
   }
 
-  /**
-   * Handles a request. Calls `answer` at most once. If `answer` is not called, the connection stays open without a response.
-   */
+  /** Handles a request. Calls `answer` at most once; without that call, the connection stays open. */
   serve(request: Request, answer: (reply: Reply) => void): void {
     const { random, time } = this.universe
     const style = this.styleOf(request.invocation.run.integration_id)

@@ -1,4 +1,4 @@
-/** The invariants of every simulated world, under all faults. */
+/** The invariants of every simulated world. */
 export const INVARIANTS: Readonly<Record<number, string>> = {
   0: "the simulation ends without an error and without an endless loop",
   1: "a slot has at most one row and is in at most one range",
@@ -23,10 +23,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   20: "no other fetch returns a reserved slot for 15 s; a repeated fetch with the same token returns it again"
 }
 
-/**
- * Every transition that an engine may make, as `from>to:function`, optionally followed by an outcome or a reason.
- * `function` is the name of a function in the mirror.
- */
+/** Every allowed transition, as `from>to:function`, optionally followed by an outcome or a reason. */
 export const TRANSITIONS: ReadonlySet<string> = new Set([
   "null>pending:insert",
   "pending>running:start",

@@ -20,7 +20,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
   body: JSON.stringify(body)
 })
 
-/** One request in progress. Reproduces `withSyncRun` of supabase/functions/_shared step by step in virtual time. */
+/** One request. Reproduces `withSyncRun` of supabase/functions/_shared step by step in virtual time. */
 export class Isolate {
   private isAnswered = false
   private isStopped = false
@@ -69,7 +69,7 @@ export class Isolate {
     this.send(reply)
   }
 
-  /** Repeats an idempotent call until a response arrives. Returns null at the time limit. Does not repeat a rejected call. */
+  /** Repeats an idempotent call until a response arrives. Returns null at the time limit. */
   private repeatWhileLost(
     withinMs: number,
     name: string,
@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** The handler runs, takes effect at a single instant, and then continues until it ends. */
+  /** Runs the handler, which takes effect at a single instant. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"
@@ -205,10 +205,7 @@ export class Isolate {
     })
   })
 
-  /**
-   * Turns "not executed" into a definite failure if the response has already been sent, because it is then too late to report
-   * "not executed".
-   */
+  /** Turns "not executed" into a definite failure after the response has been sent. */
   private withoutAnswer(verdict: Verdict): Verdict {
     return verdict.kind === "declined" && this.isAnswered ? { kind: "failed" } : verdict
   }

@@ -37,10 +37,7 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
   edits: mutants.flatMap(({ edits }) => edits)
 })
 
-/**
- * The safeguards under test. The list omits safeguards whose removal on its own does no harm: the advisory lock, the jitter and
- * the batches.
- */
+/** The safeguards under test. The advisory lock, the jitter and the batches are omitted: their removal alone does no harm. */
 export const MUTANTS: ReadonlyArray<Mutant> = [
   invocations("a run is sent within 20 s of the request for its start", [
     "const SEND_WITHIN_MS = 20_000",

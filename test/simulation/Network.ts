@@ -12,21 +12,19 @@ import type { Universe } from "./Universe.ts"
 /** The client's timeout for a database call, in ms. */
 export const CALL_TIMEOUT_MS = 30_000
 
-/** The result of a database call, as its caller sees it. A `Lost` call may have been executed. */
+/** The result of a database call. A `Lost` call may have been executed. */
 export type CallEnd =
   | { readonly _tag: "Answered"; readonly text: string }
   | { readonly _tag: "Rejected" }
   | { readonly _tag: "NotExecuted" }
   | { readonly _tag: "Lost"; readonly isGarbled: boolean }
 
-/** A process on the network that can be cut off from the database. */
 export interface Peer {
   readonly process: VirtualProcess
   readonly name: string
   isCut: () => boolean
 }
 
-/** An engine on the network. Faults can kill the engine, and the checker observes its calls and invocations. */
 export interface EnginePeer extends Peer {
   readonly die: (why: string) => void
   readonly onCall: (name: string, args: Arguments) => void
@@ -35,7 +33,7 @@ export interface EnginePeer extends Peer {
   readonly onReply: (invocation: Invocation, reply: Reply) => void
 }
 
-/** Carries all communication between processes (database calls and invocations), and injects this seed's faults. */
+/** Carries all database calls and invocations, and injects this seed's faults. */
 export class Network {
   private readonly universe: Universe
   private readonly deliver: (request: Request, reply: (reply: Reply) => void) => void
@@ -48,7 +46,7 @@ export class Network {
     this.deliver = deliver
   }
 
-  /** Makes one database call. Calls `receive` once, or never if the process dies first. */
+  /** Makes a database call. Calls `receive` once, or never if the process dies first. */
   call(
     peer: Peer,
     name: string,
@@ -133,9 +131,7 @@ export class Network {
       })
   }
 
-  /**
-   * Invokes a function as InvokerLive does: the production rules classify the response, and a timeout abandons the invocation.
-   */
+  /** Invokes a function as InvokerLive does: the production rules classify the response. */
   invoke(engine: EnginePeer, invocation: Invocation): Effect.Effect<Outcome, InvokeError> {
     const { random, faults, time } = this.universe
     return Effect.async<Outcome, InvokeError>((resume) => {

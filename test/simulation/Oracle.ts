@@ -1,7 +1,6 @@
 import type { Request, Witness } from "./Function.ts"
 import type { Universe } from "./Universe.ts"
 
-/** One effect on the outside world, such as a booked export. */
 export interface EffectSeen {
   readonly key: string
   readonly token: string
@@ -10,7 +9,7 @@ export interface EffectSeen {
   readonly isDoubled: boolean
 }
 
-/** What the oracle knows about one attempt, identified by its lease token. */
+/** One attempt, identified by its lease token. */
 export interface AttemptSeen {
   readonly runId: string
   readonly attempt: number
@@ -20,14 +19,10 @@ export interface AttemptSeen {
   isDoubled: boolean
 }
 
-/**
- * Counts effects per idempotency key and attempt, as observed inside the functions. An effect is counted even if the request
- * was delivered twice, the isolate died immediately afterwards, the response was lost, or the call had timed out. Uses none of
- * the scheduler's state.
- */
+/** Counts effects per idempotency key and attempt, as observed inside the functions. Uses none of the scheduler's state. */
 export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()
-  /** Attempts whose start is committed, by lease token. */
+  /** Attempts with a committed start, by lease token. */
   readonly attempts = new Map<string, AttemptSeen>()
   /** The most recently granted lease token, by idempotency key. */
   readonly lastGranted = new Map<string, string>()

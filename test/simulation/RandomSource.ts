@@ -1,6 +1,6 @@
 import { Utils } from "effect"
 
-/** The only source of randomness in a simulated world. The same seed always gives the same sequence. */
+/** The only source of randomness in a world. The same seed always gives the same sequence. */
 export class RandomSource {
   private readonly random: Utils.PCGRandom
   private ids = 0
@@ -18,10 +18,7 @@ export class RandomSource {
     return least + this.random.integer(most - least + 1)
   }
 
-  /**
-   * Returns an integer from `least` to `most` whose logarithm is uniformly distributed, so that small numbers are more
-   * frequent.
-   */
+  /** Returns an integer from `least` to `most`. Its logarithm is uniformly distributed, so small numbers are more frequent. */
   span(least: number, most: number): number {
     return Math.round(least * (most / least) ** this.random.number())
   }
@@ -30,7 +27,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Picks a name from `weights` with that name's probability, or `otherwise` with the remaining probability. */
+  /** Returns a name with its weight as the probability, or `otherwise` with the remaining probability. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,

@@ -8,7 +8,6 @@ const RESERVED_MS = 15_000
 interface Work {
   readonly integrations: ReadonlyArray<{ readonly integration_id: string }>
   readonly pending: ReadonlyArray<{ readonly run_id: string }>
-  /** Whether there may be more rows beyond the limit. */
   readonly more: boolean
 }
 
@@ -16,11 +15,11 @@ interface Taken {
   readonly token: string
   readonly engine: string
   readonly until: number
-  /** The reserved slot. The reservation ends when the integration's next slot changes. */
+  /** The reservation ends when the integration's next slot changes. */
   readonly slot: string
 }
 
-/** Checks the results of fetches against invariant 20. */
+/** Checks fetches against invariant 20. */
 export class Reservations {
   private readonly universe: Universe
   private readonly taken = new Map<string, Taken>()

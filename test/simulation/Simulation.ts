@@ -16,26 +16,22 @@ import { BOUND_MS, MISBEHAVIOURS, playTenants, WAITING_BOUND } from "./Tenants.t
 import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
-/**
- * How long faults occur, in minutes. Short worlds pack more faults into the same computing time, so only every twentieth world
- * is long.
- */
+/** The duration of faults, in minutes. Short worlds need less computing time, so only every twentieth world is long. */
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
 const LONG_EVERY = 20
-/** Intervals short enough for an attempt to be lost, abandoned and retried while faults still occur in a short world. */
+/** Intervals short enough for an attempt to be lost, abandoned and retried in a short world. */
 const QUICK = {
   invokeTimeoutMs: 30_000,
   leaseMarginMs: 30_000,
   runningGuardMs: 120_000,
   quiescenceMs: 100_000
 }
-/** The length of the final period, in ms. Slots that become due in this period need not be settled at the end. */
+/** The final period, in ms. Its slots need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
 /** Only an endless loop would cause this many events. */
 const MAX_EVENTS = 1_500_000
 
-/** The result of one seed. */
 export interface Result {
   readonly seed: number
   readonly violation: Violation | null
@@ -47,17 +43,17 @@ export interface Result {
   readonly effects: number
   readonly ticks: number
   readonly events: number
-  /** The number of occurrences of each transition, keyed by `from > to`. */
+  /** The number of transitions, by `from > to`. */
   readonly transitions: ReadonlyMap<string, number>
 }
 
-/** `minutes` sets how long faults occur; by default the seed decides. */
+/** `minutes` is the duration of faults; by default, the seed decides. */
 export interface Options {
   readonly trace?: boolean
   readonly minutes?: number | undefined
 }
 
-/** Runs one seed's world to its end. Equal seeds give identical worlds, to the millisecond. */
+/** Runs one seed's world. Equal seeds give identical worlds, to the millisecond. */
 export const simulate = (seed: number, options: Options = {}): Result => {
   const result = new Simulation(seed, options.trace ?? false).run(options.minutes)
   return result.violation === null && seed % TENANTS_EVERY === TENANTS_AT
@@ -65,7 +61,7 @@ export const simulate = (seed: number, options: Options = {}): Result => {
     : result
 }
 
-/** Every n-th seed also simulates a misbehaving organisation and checks how long it delays the other organisations. */
+/** Every n-th seed also checks how long a misbehaving organisation delays the other organisations. */
 const TENANTS_EVERY = 100
 const TENANTS_AT = 7
 
@@ -212,7 +208,7 @@ class Simulation {
     return this.result(slots)
   }
 
-  /** Injects faults at random instants, at the rates of this seed's fault mix. */
+  /** Injects faults at random instants, at this seed's rates. */
   private disturbUntil(end: number): void {
     const { random, time, faults } = this.universe
     const every = (perHour: number, act: () => void) => {
@@ -267,17 +263,14 @@ class Simulation {
     }
   }
 
-  /**
-   * Ends the faults. First, every run that is not on hold must settle without intervention. Then operators resolve the runs on
-   * hold.
-   */
+  /** Ends the faults. All runs that are not on hold must settle before operators resolve the runs on hold. */
   private recover(): void {
     const { universe } = this
     universe.isFaulty = false
     universe.note("recovery", "begins")
     for (const host of this.hosts) host.setClock(0)
     if (universe.random.chance(0.75)) {
-      // In most worlds only one engine remains, and it settles every engine's runs.
+      // In most worlds, only one engine remains and settles every engine's runs.
       const last = universe.random.between(0, this.hosts.length - 1)
       for (const [index, host] of this.hosts.entries()) if (index !== last) host.retire()
     }
@@ -302,10 +295,7 @@ class Simulation {
     }
   }
 
-  /**
-   * Returns whether the integration is blocked until a person acts (an unknown run on hold) or for longer than the simulation
-   * lasts (the breaker).
-   */
+  /** Returns whether an unknown run on hold, or the breaker, blocks the integration. */
   private isBlocked(row: IntegrationRow): boolean {
     const live = this.universe.db.liveRun(row.id)
     const isHeld = live?.status === "unknown" && row.on_unknown === "hold"

@@ -2,7 +2,7 @@ import { oracleSlots, readClock } from "../support/ScheduleOracle.ts"
 
 const HOUR = 3_600_000
 
-/** When simulated worlds start: on ordinary days and on days with DST transitions. */
+/** When worlds start: on ordinary days and on days with DST transitions. */
 export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2026, 10, 24, 1, 40),
   Date.UTC(2026, 10, 30, 23, 10),
@@ -15,7 +15,6 @@ export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2027, 2, 14, 6, 20)
 ]
 
-/** A schedule and its time zone. */
 type Scheduled = readonly [expression: string, timezone: string]
 type Some = readonly [Scheduled, ...ReadonlyArray<Scheduled>]
 
@@ -54,7 +53,7 @@ const clocks = new Map<string, ReturnType<typeof readClock>>()
 const isComputable = (expression: string): boolean =>
   SCHEDULES.never.every(([never]) => never !== expression)
 
-/** Returns all slots of a schedule around a world's start, from an oracle that shares no code with Domain/Schedule. */
+/** Returns all slots around a world's start, from an oracle that shares no code with Domain/Schedule. */
 const allSlots = (expression: string, timezone: string, start: number): ReadonlyArray<number> => {
   if (!isComputable(expression)) return []
   const key = `${start}|${timezone}|${expression}`

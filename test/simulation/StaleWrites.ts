@@ -13,8 +13,8 @@ interface Write {
 const isDone = /"(granted|accepted)":true|"(started|claimed)":\[\{|"released":[1-9]/
 
 /**
- * Makes writes with an outdated token, version or slot. Some of these writes would leave no trace in the runs' outcomes if a
- * safeguard were missing, so this class asserts directly that no row changes and that no response reports a change.
+ * Writes with an outdated token, version or slot. Such a write might leave no trace in the outcomes, so this class
+ * asserts that no row changes and that no response reports a change.
  */
 export class StaleWrites {
   private readonly universe: Universe
@@ -78,9 +78,7 @@ export class StaleWrites {
     }
   }
 
-  /**
-   * Returns a write with the last token of a finished run. The write must neither begin an attempt nor revive a function.
-   */
+  /** Returns a write with the last token of a finished run. */
   private tooLate(run: RunRow): Write {
     const { random } = this.universe
     const owner = { p_run_id: run.id, p_lease_token: run.lease_token }
@@ -89,7 +87,7 @@ export class StaleWrites {
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /** Returns a stale start, or null for a pending run that any engine may already adopt and start. */
+  /** Returns a stale start, or null for a pending run that any engine may start. */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now
@@ -104,7 +102,7 @@ export class StaleWrites {
     return { name: "start_sync_runs", args }
   }
 
-  /** Returns a claim with the previous schedule version, or with an outdated slot. */
+  /** Returns a claim with the previous schedule version or an outdated slot. */
   private claim(run: RunRow): Write | null {
     const { random, time, db } = this.universe
     const row = db.integrations.get(run.integration_id)
@@ -126,7 +124,7 @@ export class StaleWrites {
     return { name: "claim_sync_runs", args }
   }
 
-  /** Calls begin_sync_run just after the lease ends, before any engine has swept the run. */
+  /** Calls begin_sync_run after the lease ends and before the sweep. */
   beginTooLate(run: RunRow): void {
     const { time, random } = this.universe
     const { lease_token: token, lease_until: until } = run

@@ -17,27 +17,25 @@ import { RandomSource } from "./RandomSource.ts"
 const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
-/**
- * How many integrations the other organisations have, and how long each of their runs takes, including database calls, in ms.
- */
+/** The number of the other organisations' integrations. Each of their runs takes OTHERS_RUN_MS, with its database calls. */
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
- * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all of the other
- * organisations' runs, one after another, with the one permit that the misbehaving organisation never gets.
+ * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all other runs, one by
+ * one, with the permit that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
-/** How long a database call takes, in ms. */
+/** The duration of a database call, in ms. */
 const CALL_MS = 5
 
 export interface Misbehaviour {
   readonly name: string
-  /** The organisation's integrations; `now` is the world's first instant. */
+  /** `now` is the world's first instant. */
   readonly rows: (now: number) => ReadonlyArray<Partial<IntegrationRow>>
   readonly behave: Effect.Effect<Outcome, InvokeError>
-  /** How long the other organisations' functions take, in ms; 200 by default. */
+  /** The duration of the other organisations' functions, in ms; 200 by default. */
   readonly othersMs?: number
-  /** The maximum time that another organisation may wait, in ms; BOUND_MS by default. */
+  /** The maximum delay of another organisation, in ms; BOUND_MS by default. */
   readonly boundMs?: number
 }
 
@@ -67,7 +65,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: after(1_000)
   },
   {
-    // After the first second, all permits but one are available to the other organisations.
+    // After the first second, the other organisations can use all permits but one.
     name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
@@ -116,21 +114,17 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   }
 ]
 
-/**
- * The maximum number of claimed runs that may wait at the same time: a batch, plus one for each worker and for each of the
- * other integrations.
- */
+/** The maximum number of claimed runs that wait: a batch, plus one for each worker and each of the other integrations. */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
-/** What one organisation's misbehaviour costs the other organisations. */
 export interface TenantCosts {
-  /** How late the other organisations' runs started, in ms, ascending. */
+  /** The delays of the other organisations' runs, in ms, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The maximum number of claimed runs that were waiting at the same time. */
+  /** The maximum number of claimed runs that waited at the same time. */
   readonly mostWaiting: number
 }
 
-/** Simulates 20 minutes of one engine while one organisation misbehaves. */
+/** Simulates 20 minutes of one engine. */
 export const playTenants = (
   seed: number,
   { behave, othersMs = 200, rows }: Misbehaviour
@@ -184,7 +178,7 @@ export const playTenants = (
   const built = process.fork(
     Effect.flatMap(Scope.make(), (scope) => Layer.buildWithScope(layer, scope))
   )
-  // Ticks like `serve`: at every full minute, or immediately after a tick that took longer than a minute.
+  // Ticks like `serve`: at every full minute, or immediately after a longer tick.
   const tick = (): void => {
     const beganAt = time.now
     const fiber = process.fork(

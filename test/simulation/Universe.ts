@@ -5,24 +5,24 @@ import { VirtualClock } from "../support/VirtualClock.ts"
 import { drawFaults, type FaultMix } from "./Faults.ts"
 import { RandomSource } from "./RandomSource.ts"
 
-/** A violated invariant: its number (see Invariants.ts), what was observed, and when. */
+/** A violated invariant, by its number in Invariants.ts. */
 export interface Violation {
   readonly invariant: number
   readonly message: string
   readonly at: string
 }
 
-/** The shared state of one simulated world: its clock, random source, database and event log. */
+/** The shared state of one simulated world. */
 export class Universe {
   readonly time: VirtualClock
   readonly random: RandomSource
   readonly faults: FaultMix
   readonly db: MemoryDatabase
   private readonly functions: MemoryFunctions
-  /** Whether faults happen; false during the recovery at the end. */
+  /** Whether faults happen. False during the recovery at the end. */
   isFaulty = true
   violation: Violation | null = null
-  /** Called after every executed call, including calls that raised an error. */
+  /** Called after every executed call, even after an error. */
   afterCall: (name: string) => void = () => {}
   /** Called after every successful call. */
   onAnswer: (name: string, args: Arguments, answer: unknown) => void = () => {}
@@ -47,7 +47,7 @@ export class Universe {
     this.secret = `planted-secret-${seed}`
   }
 
-  /** Executes an SQL function immediately. Returns null if it raised an error. */
+  /** Executes an SQL function. Returns null after an error. */
   execute(name: string, args: Arguments): unknown {
     let answer: unknown = null
     this.locked.clear()
@@ -62,12 +62,12 @@ export class Universe {
     return answer
   }
 
-  /** A secret planted in an integration's config, which must not appear anywhere else. */
+  /** A secret in an integration's config. It must not appear anywhere else. */
   get plantedSecret(): string {
     return this.secret
   }
 
-  /** Adds an event to the fingerprint and, when tracing, to the log. */
+  /** Adds an event to the fingerprint, and to the trace. */
   note(kind: string, subject: string, detail = ""): void {
     let hash = this.fingerprint ^ this.time.now
     for (const text of [kind, subject, detail]) {
@@ -84,7 +84,6 @@ export class Universe {
     return (this.fingerprint >>> 0).toString(16).padStart(8, "0")
   }
 
-  /** Ends the world because an invariant does not hold. */
   violate(invariant: number, message: string): void {
     if (this.violation !== null) return
     this.violation = { invariant, message, at: format(this.time.now) }

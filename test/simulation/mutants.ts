@@ -3,8 +3,8 @@
  *
  * Usage: `bun run mutants [--seeds 600] [--jobs 2] [--only <word>]`
  *
- * Prints a table. Exits with 1 if a mutant survives or its text is missing from the source. If a safeguard is in the SQL
- * functions, it is removed from their mirror in test/support; test/contract/MemoryParity.test.ts compares the two.
+ * Exits with 1 if a mutant survives or its text is missing from the source. A safeguard in SQL is removed from its
+ * mirror in test/support. test/contract/MemoryParity.test.ts compares the two.
  */
 import {
   cpSync,
@@ -33,7 +33,7 @@ const COPIED = [
 
 export interface Verdict {
   readonly mutant: Mutant
-  /** Which invariant and seed detected the mutant; null if the mutant survived. */
+  /** Null: the mutant survived. */
   readonly killedBy: { readonly invariant: string; readonly seed: number } | null
   readonly seconds: number
 }
@@ -58,7 +58,7 @@ const copyWithout = (mutant: Mutant): string => {
   return directory
 }
 
-/** Simulates the mutant, starting with seed 1, until a seed detects it. */
+/** Simulates the mutant, from seed 1, until a seed detects it. */
 export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict> => {
   const directory = copyWithout(mutant)
   const startedAt = performance.now()
@@ -82,7 +82,7 @@ export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict>
   }
 }
 
-/** Runs the mutants, `jobs` at a time, and returns the verdicts in list order. */
+/** Runs `jobs` mutants at a time, and returns the verdicts in list order. */
 export const tryMutants = async (
   mutants: ReadonlyArray<Mutant>,
   seeds: number,

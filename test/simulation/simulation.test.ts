@@ -4,9 +4,9 @@ import { INVARIANTS } from "./Invariants.ts"
 import { type Result, simulate } from "./Simulation.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-/** The number of simulated seeds. The long run is `bun run simulate --seeds 100000`. */
+/** The number of seeds. For the long run: `bun run simulate --seeds 100000`. */
 const SEEDS = 200
-/** How many of these seeds run in this process, where the tests can inspect their results and repeat some of them. */
+/** How many of these seeds run in this process, where the tests can inspect their results. */
 const HERE = 40
 
 const describeViolation = ({ seed, violation }: Result): string =>
