@@ -6,10 +6,8 @@ interface AmbientVariable {
 
 /**
  * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images all drop
- * them, and a test covers every variable. BUN_BE_BUN takes effect before the binary's own code, so only the caller can drop it.
- *
- * *Source*: tested with a binary built with Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the HTTP3
- * flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.
+ * them. BUN_BE_BUN takes effect before the binary's own code, so only the caller can drop it.
+ * *Source*: tested with Bun 1.4.5 (test/environment.test.ts). `NODE_OPTIONS` had no effect.
  */
 export const hostileVariables: ReadonlyArray<AmbientVariable> = [
   { name: "BUN_BE_BUN", effect: "makes the binary act as the bun command" },
@@ -51,7 +49,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** The variable that passes the names of the dropped variables to the restarted process. */
 export const IGNORED = "SYNC_SCHEDULER_IGNORED"
 
-/** Returns warnings about the variables that were dropped at start-up. */
 export const ignoredWarnings = (environment: Environment): ReadonlyArray<string> => {
   const names = new Set((environment[IGNORED] ?? "").split(","))
   return hostileVariables
@@ -59,7 +56,7 @@ export const ignoredWarnings = (environment: Environment): ReadonlyArray<string>
     .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
 }
 
-/** Returns the obeyed variables that are set, with proxy credentials removed. */
+/** Returns the obeyed variables that are set, without proxy credentials. */
 export const ambientOf = (
   environment: Environment
 ): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
@@ -73,9 +70,8 @@ const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 
 /**
- * Returns the environment to restart this program with, or null if `environment` is already suitable: it has no hostile variables,
- * and its request limit covers the concurrency. Requests above that limit would wait in Bun's queue while their timeouts are
- * already running.
+ * Returns the environment to restart this program with, or null if `environment` is already suitable. Bun queues requests above
+ * its request limit while their timeouts are already running.
  */
 export const cleanEnvironment = (
   environment: Environment,

@@ -7,7 +7,7 @@ import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** Lists every missing or malformed setting, so that the user can fix them all in one go. */
+/** All missing and malformed settings, so that the user can fix them together. */
 export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -16,7 +16,7 @@ export class ConfigError extends Data.TaggedError("ConfigError")<{
   }
 }
 
-/** The result of reading all settings. A malformed setting has its default in `settings` and a Problem in `problems`. */
+/** A malformed setting has its default in `settings` and a Problem in `problems`. */
 export interface Inspection {
   readonly settings: Settings
   /** The text and origin of each setting, by key. */
@@ -56,7 +56,7 @@ const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string
   ]
 }
 
-/** Reads every setting, whether or not a command needs it. Never fails; reports errors in `problems`. */
+/** Reads every setting. Never fails; reports errors in `problems`. */
 export const inspect = (sources: Sources): Inspection => {
   const found = new Map<string, Found>()
   const problems: Array<Problem> = []
@@ -134,7 +134,6 @@ export const inspect = (sources: Sources): Inspection => {
   }
 }
 
-/** How to connect to the database: through the project's Data API, or directly. */
 export type Database =
   | {
       readonly _tag: "Api"
@@ -181,7 +180,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
-/** Reports the required settings that are missing. Omits malformed settings, which are already in `problems`. */
+/** Returns the required settings that are missing. Omits malformed settings, which are already in `problems`. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)
@@ -195,20 +194,19 @@ export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Pr
   return needed.filter(({ key }) => !malformed.has(key))
 }
 
-/** Returns the configured database, or null if there is none. A connection string takes precedence over the Data API. */
+/** Returns the configured database. A connection string takes precedence over the Data API. */
 export const databaseOf = (inspection: Inspection): Database | null => {
   const { databaseUrl } = inspection.settings
   return databaseUrl === null ? apiSettings(inspection) : { _tag: "Direct", url: databaseUrl }
 }
 
-/** Returns the connection through the project's Data API, or null if it is not configured. */
 export const apiSettings = ({ settings }: Inspection): Database | null => {
   const { secretKey, serviceRoleKey, supabaseUrl: url } = settings
   const key = secretKey ?? serviceRoleKey
   return url === null || key === null ? null : { _tag: "Api", url, key }
 }
 
-/** Reads the settings for a command that only reads the database. *Fails with* ConfigError, like loadProject. */
+/** Reads the settings for a command that only reads the database. *Fails with* ConfigError. */
 export const loadDatabase = (
   sources: Sources
 ): Either.Either<Pick<Project, "settings" | "database" | "warnings">, ConfigError> => {
@@ -221,7 +219,7 @@ export const loadDatabase = (
     : Either.right({ settings, database, warnings })
 }
 
-/** Reads the settings that a tick needs. *Fails with* ConfigError, which names all missing and malformed settings. */
+/** Reads the settings that a tick needs. *Fails with* ConfigError. */
 export const loadProject = (sources: Sources): Either.Either<Project, ConfigError> => {
   const inspection = inspect(sources)
   const { settings, warnings } = inspection
@@ -233,7 +231,6 @@ export const loadProject = (sources: Sources): Either.Either<Project, ConfigErro
     : Either.right({ settings, database, functions, warnings })
 }
 
-/** Returns the functions' address and credentials, or null if either is missing. */
 export const functionSettings = (settings: Settings): FunctionSettings | null => {
   const key = settings.secretKey ?? settings.serviceRoleKey
   const { functionName, functionUrl, supabaseUrl } = settings

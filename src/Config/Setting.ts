@@ -5,8 +5,8 @@ import { keyKind } from "../Domain/SupabaseKey.ts"
 import { parseUrl } from "../Domain/Url.ts"
 
 /**
- * One setting: its environment variable, its purpose, and the parser for its text. `initial` is the default as a user would write
- * it, or null if there is none; `fallback` is the parsed default. The value of a secret is Redacted and never appears in a message.
+ * One setting. `initial` is the default as a user would write it, and `fallback` is the parsed default. The value of a secret is
+ * Redacted and never appears in a message.
  */
 export interface Setting<A> {
   readonly key: string
@@ -23,7 +23,6 @@ export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
   Either.left({ why, fix })
 
-/** Makes an optional setting, which is null when unset. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -55,7 +54,7 @@ export const secret = (
   parse: (text) => Either.map(check(text), Redacted.make)
 })
 
-/** Makes a setting whose default is given as text. Throws at start-up if the default does not parse. */
+/** Throws at start-up if the default does not parse. */
 export const withDefault = <A>(
   key: string,
   initial: string,
@@ -71,7 +70,6 @@ export const withDefault = <A>(
   parse
 })
 
-/** Parses a whole number from `min` to `max`, both inclusive. */
 export const integer =
   (min: number, max: number): Parser<number> =>
   (text) => {
@@ -84,7 +82,7 @@ export const integer =
         )
   }
 
-/** Parses a duration from `min` to `max`, both inclusive, into milliseconds. */
+/** Parses a duration into milliseconds. */
 export const duration =
   (min: string, max: string): Parser<number> =>
   (text) => {
@@ -100,7 +98,6 @@ export const duration =
     )
   }
 
-/** Parses one of the given words, ignoring case. */
 export const oneOf =
   <const W extends string>(words: ReadonlyArray<W>): Parser<W> =>
   (text) => {
@@ -164,7 +161,7 @@ export const projectUrl: Parser<string> = (text) => {
   })
 }
 
-/** Parses a PostgreSQL connection string. Error messages never quote the string, because it contains a password. */
+/** Error messages never quote the connection string, because it contains a password. */
 export const databaseUrl = (text: string): Either.Either<string, DurationProblem> => {
   const form = "postgresql://<user>:<password>@<host>:5432/postgres"
   if (/\[YOUR-PASSWORD\]/i.test(text)) {
@@ -185,10 +182,7 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
   })
 }
 
-/**
- * Parses a secret or service_role key. Rejects a key whose format shows that it lacks the required privileges, so that the engine
- * never sends it.
- */
+/** Rejects a key whose format shows that it lacks the required privileges, so that the engine never sends it. */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =
     "Use a secret key (sb_secret_..., Dashboard: Project Settings, API Keys), or the legacy service_role key."

@@ -120,7 +120,7 @@ const runTable = {
   quiescence: withDefault(
     "SYNC_SCHEDULER_QUIESCENCE",
     "430s",
-    "How long a lost run's function may keep working after its last sign of life.",
+    "How long a lost run is assumed to be still running after its last sign of life.",
     duration("0s", "1d")
   ),
   retryBase: withDefault(
@@ -241,7 +241,7 @@ const logTable = {
   )
 } as const
 
-/** All of Sync Scheduler's settings, in the order in which users need them. */
+/** All settings, in the order in which users need them. */
 export const settingsTable = {
   ...projectTable,
   ...functionTable,

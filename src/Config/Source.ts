@@ -1,9 +1,9 @@
 import { Either } from "effect"
 import type { Setting } from "./Setting.ts"
 
-/** The sources of settings. The caller reads them from the process, so that this file stays pure. */
+/** The sources of settings, as provided by the caller. */
 export interface Sources {
-  /** Command-line options by setting key. Options take precedence over every other source. */
+  /** Command-line options by setting key. Options override all other sources. */
   readonly flags: Readonly<Record<string, string | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Returns a file's text, null if the file does not exist, or Left with the reason if it cannot be read. */
@@ -13,7 +13,7 @@ export interface Sources {
 /** The source of a value: `flag`, `credential <name>`, `file <path>`, `environment` or `default`. */
 export type Origin = string
 
-/** A missing or malformed setting: what is wrong, why the setting is needed or rejected, and how to fix it. */
+/** A missing or malformed setting. */
 export interface Problem {
   readonly key: string
   readonly what: string
@@ -21,13 +21,13 @@ export interface Problem {
   readonly fix: string
 }
 
-/** The text of a setting and its origin. `text` is null when no source sets the setting. Empty text is treated as unset. */
+/** `text` is null if no source sets the setting. Empty text is treated as unset. */
 export interface Found {
   readonly text: string | null
   readonly origin: Origin
 }
 
-/** Returns a setting's file name under `$CREDENTIALS_DIRECTORY`: `supabase-secret-key` for `SUPABASE_SECRET_KEY`. */
+/** Returns the file name under `$CREDENTIALS_DIRECTORY`: `supabase-secret-key` for `SUPABASE_SECRET_KEY`. */
 export const credentialName = (key: string): string => key.toLowerCase().replaceAll("_", "-")
 
 const NOT_SET: Found = { text: null, origin: "default" }
@@ -75,7 +75,7 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
     fix: "Make the file readable by the user that the scheduler runs as."
   }))
 
-/** Reads one setting. Returns the default if no source sets the setting, and a Problem if the setting's text is invalid. */
+/** Reads one setting, or returns its default. *Fails with* a Problem if the text is invalid. */
 export const resolveSetting = <A>(
   setting: Setting<A>,
   sources: Sources
@@ -105,6 +105,6 @@ export const resolveSetting = <A>(
     })
   })
 
-/** Masks secrets in a value before display, because a user might have put a connection string or a key in the wrong setting. */
+/** Masks secrets, because a user might have put a connection string or a key in the wrong setting. */
 const withoutSecrets = (text: string): string =>
   text.replace(/\/\/.*@/, "//...@").replace(/(sb_secret_|eyJ)[\w.-]+/g, "$1...")

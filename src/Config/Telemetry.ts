@@ -23,8 +23,8 @@ const pairs: Parser<string> = (text) =>
     : Either.right(text)
 
 /**
- * The standard OpenTelemetry settings that the scheduler supports. An error in one of them causes a warning and disables
- * telemetry, but does not stop a tick. *Source*: OpenTelemetry specification, "Environment Variable Specification".
+ * The supported OpenTelemetry settings. An error in one of them disables telemetry but does not stop a tick.
+ * *Source*: OpenTelemetry specification, "Environment Variable Specification".
  */
 export const telemetryTable = {
   otelEndpoint: optional(

@@ -2,8 +2,9 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if an alert for the opening was sent. `kind` is free text, because a
- * newer database may send kinds that this engine does not know. *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if an alert for the opening was sent. `kind` is not an enumeration,
+ * because a newer database can send other kinds.
+ * *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
@@ -30,7 +31,7 @@ export const Alert = Schema.Struct({
       id: Schema.String,
       scheduled_for: Schema.NullOr(Instant),
       started_at: Schema.NullOr(Instant),
-      /** The time of the first tick after the slot; null if there was none or its time is no longer known. */
+      /** The time of the first tick after the slot; null if none is on record. */
       first_tick_at: Schema.NullOr(Instant),
       status: Schema.String,
       drift_ms: Schema.NullOr(Schema.Number),
@@ -41,7 +42,7 @@ export const Alert = Schema.Struct({
 })
 export type Alert = typeof Alert.Type
 
-/** The alerts claimed for sending: at most 50 of the `total`, openings first. `incident_ids` contains the ids of all incidents. */
+/** The alerts claimed for sending: at most 50 of the `total`, openings first. `incident_ids` lists all incidents. */
 export const AlertBatch = Schema.Struct({
   now: Instant,
   total: Schema.Int,
@@ -53,7 +54,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of several. `incidentIds` lists the incidents that the message covers. */
+/** A single alert, or a summary of several. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -62,7 +63,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** The maximum number of alerts to send separately. If there are more, they are combined into one summary. */
+/** The maximum number of alerts to send separately. More alerts are combined into one summary. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */
@@ -72,7 +73,7 @@ export interface Delivery {
   readonly retryAfterMs: number | null
 }
 
-/** Converts a batch into messages. Every incident is in exactly one message. */
+/** Returns messages that contain every incident exactly once. */
 export const messagesOf = (batch: AlertBatch): ReadonlyArray<AlertMessage> =>
   batch.total > MAX_SINGLE
     ? [{ _tag: "Many", batch, incidentIds: batch.incident_ids }]

@@ -4,8 +4,8 @@ import { countIn, firstIn, Segment, type Sequence, sequenceOf } from "./History.
 const Instants = Schema.Array(Schema.Int)
 
 /**
- * The records of one integration's slots in [from, to), oldest first: the slots that have a row, the skipped ranges (disjoint, both
- * ends inclusive), and the next slot. Instants are epoch milliseconds. *Source*: `read_sync_audit`, which reads all records in one
+ * The records of one integration's slots in [from, to), oldest first: the slots that have a row, the skipped ranges (disjoint,
+ * both ends inclusive), and the next slot. Instants are epoch milliseconds. *Source*: `read_sync_audit`, which reads one
  * snapshot.
  */
 export const Audited = Schema.Struct({
@@ -46,10 +46,7 @@ export interface UnreadableHistory {
   readonly why: string
 }
 
-/**
- * `slots` = `recorded` + `skipped_slots` + `open` + the number of slots in the holes. `open` counts due and upcoming slots that
- * have not been processed yet.
- */
+/** `slots` = `recorded` + `skipped_slots` + `open` + `missing`. `open` counts due and upcoming slots. */
 export interface AuditVerdict {
   readonly slots: number
   readonly recorded: number
@@ -60,16 +57,15 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/** Returns where the open slots begin: at the next run or, if none has been computed yet, at the start of the current schedule. */
+/** Returns where the open slots begin: at the next run or, if it is not computed yet, at the start of the current schedule. */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1
 }
 
 /**
- * Recomputes an integration's slots from its history and checks whether each one is recorded. A slot that has a row and also lies
- * inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
- * enabled, so a slot that falls exactly on an edit belongs to the schedule before the edit. *Guarantees*: a long period without
+ * Recomputes an integration's slots from its history and checks that each one is recorded. A slot with a row is recorded, even
+ * inside a skipped range. A slot exactly on an edit belongs to the schedule before the edit. *Guarantees*: a long period without
  * rows takes no longer to check than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
@@ -121,7 +117,7 @@ interface UniformPeriod {
   readonly count: number
 }
 
-/** Yields a sequence's slots within the window, oldest first, grouped into periods whose slots are all of the same kind. */
+/** Yields a sequence's slots in the window, oldest first, grouped into periods of one kind. */
 function* walk(sequence: Sequence, audited: Audited, open: number): Generator<UniformPeriod> {
   const { ranges, slots } = audited
   const end = audited.to - 1
@@ -138,8 +134,7 @@ function* walk(sequence: Sequence, audited: Audited, open: number): Generator<Un
       yield { kind: "recorded", from: slot, to: slot, count: 1 }
       at = slot
     } else {
-      // There is no row before `nextRow`, so all slots up to the next boundary (of a skipped range, or of the open slots) are of
-      // the same kind.
+      // There is no row before `nextRow`, so all slots up to the next boundary are of the same kind.
       const isSkipped = rangeFrom <= slot
       const isOpen = !isSkipped && slot >= open
       const alike = isSkipped

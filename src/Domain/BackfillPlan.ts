@@ -3,9 +3,8 @@ import { firstIn, Segment, type Sequence, sequenceOf } from "./History.ts"
 import type { Slot } from "./Integration.ts"
 
 /**
- * An open backfill that can continue. A backfill runs the past slots between `after` and `to` (both exclusive) that have no row.
- * `slots` lists the slots in this period that have a row. `history` and `slots` are complete up to `known_until`, exclusive.
- * Instants are epoch milliseconds.
+ * An open backfill, which runs the slots between `after` and `to` (both exclusive) that have no row. `slots` lists the slots with
+ * a row. `history` and `slots` are complete up to `known_until` (exclusive). Instants are epoch milliseconds.
  * *Source*: `read_sync_backfills`.
  */
 export const Backfill = Schema.Struct({
@@ -22,7 +21,7 @@ export const Backfill = Schema.Struct({
 })
 export type Backfill = typeof Backfill.Type
 
-/** Returns the sequences of a history, oldest first. Omits segments whose schedule cannot be computed. */
+/** Omits segments whose schedule cannot be computed. */
 const sequencesOf = (history: ReadonlyArray<Segment>): ReadonlyArray<Sequence> =>
   history.flatMap((segment) => {
     const sequence = Either.getOrElse(sequenceOf(segment), () => null)
@@ -43,8 +42,8 @@ const firstOf = (
 }
 
 /**
- * Yields the slots that a backfill runs: those in (after, upTo] without a row, oldest first. Includes skipped slots, and slots from
- * periods in which the integration was disabled, because an operator requested the backfill explicitly.
+ * Yields the slots in (after, upTo] without a row, oldest first. Includes skipped slots, and slots from periods in which the
+ * integration was disabled, because an operator requested the backfill.
  */
 export function* slotsWithoutRow(
   history: ReadonlyArray<Segment>,
@@ -62,9 +61,8 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill. The step claims the oldest known slot without a row, or only advances the cursor if there is
- * no such slot, and completes the backfill if no slots remain. *Guarantees*: the computation time is bounded by the size of
- * `backfill`.
+ * Plans the next step of a backfill. The step claims the oldest known slot without a row, or only advances the cursor.
+ * *Guarantees*: the computation time is bounded by the size of `backfill`.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

@@ -8,8 +8,7 @@ const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
 /**
- * Returns whether the database rejected a row because of bad data, or because of one of the project's constraints or triggers.
- * Includes `Missing`, because a trigger may name a table outside its search path.
+ * Returns whether the database rejected a row. Includes `Missing`, because a trigger can name a table outside its search path.
  */
 export const isRejected = ({ reason }: SupabaseError): boolean =>
   reason === "Rejected" || reason === "Missing"
@@ -23,8 +22,8 @@ const missing = (operation: string): SupabaseError =>
   })
 
 /**
- * Sends items in one call and returns one result per item, in order. If the database rejects the call, or if a row is locked, sends
- * the items one by one, so that a single bad item does not delay the others.
+ * Sends items in one call and returns one result per item, in order. If the database rejects the call or a row is locked, sends
+ * the items one by one, so that one item does not delay the others.
  */
 export const sendTogether =
   <In, Out>(

@@ -2,24 +2,20 @@ import { Either, Option } from "effect"
 import type { DueIntegration, SkippedRange, Slot } from "./Integration.ts"
 import * as Schedule from "./Schedule/Schedule.ts"
 
-/** The durations that determine how missed slots are handled, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
   /** How far back catch-up `all` reaches if the integration does not set a window. */
   readonly catchUpWindowMs: number
 }
 
-/** The slot to run (null if the schedule only advances), the next slot, and the range of skipped slots. */
+/** `scheduled_for` is null if the schedule only advances. */
 interface Choice {
   readonly scheduled_for: number | null
   readonly next_run_at: number | null
   readonly skipped_range: SkippedRange | null
 }
 
-/**
- * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` is treated as a slot even if the cron
- * expression does not match it.
- */
+/** Both ends are inclusive. `first` is treated as a slot even if the cron expression does not match it. */
 const skippedRange = (
   schedule: Schedule.Schedule,
   first: number,
@@ -39,7 +35,6 @@ const skippedRange = (
 const nextOrNull = (schedule: Schedule.Schedule, after: number) =>
   Option.getOrNull(Schedule.next(schedule, after))
 
-/** Runs the newest due slot, regardless of its age, and skips older slots. */
 const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice => {
   const target = Option.getOrElse(Schedule.summarise(schedule, first, now).latest, () => first)
   return {
@@ -49,7 +44,6 @@ const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice
   }
 }
 
-/** Runs every due slot within the window, oldest first, and skips the slots before the window. */
 const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: number): Choice => {
   const horizon = now - windowMs
   if (first >= horizon) {
@@ -108,10 +102,9 @@ const choose = (
 }
 
 /**
- * For one due integration, decides which due slot to claim, which slots to skip, and which slot is next. `now` is the database's
- * time in epoch milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift alert.
- * Running a missed slot is a catch-up. A schedule that cannot be computed results in a `schedule_error` and never makes the tick
- * fail. *Guarantees*: the computation time is bounded, even after a long outage.
+ * Decides which due slot to claim, which slots to skip, and which slot is next. `now` is the database's time in epoch
+ * milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift alert.
+ * *Guarantees*: never fails, and the computation time is bounded, even after a long outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

@@ -1,17 +1,15 @@
-/** How far this machine's clock is ahead of the database's, and the maximum measurement error, in milliseconds. */
+/** How far this machine's clock is ahead of the database's, and the maximum error of the measurement, in milliseconds. */
 export interface ClockSkew {
   readonly ms: number
   readonly plusMinusMs: number
 }
 
-/** The maximum skew that does not open an incident. A larger skew makes deadlines, log times and alert times wrong. */
+/** The maximum skew that does not open an incident, in milliseconds. */
 const ALERT_MS = 5_000
 
 /**
- * Measures the skew from one successful call. The database reads its clock between `askedAt` and `answeredAt`, so the error is at
- * most half the time between these two instants. Retries would lengthen the round trip and hide a small skew.
- *
- * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.
+ * Measures the skew from one call. The error is at most half the round trip, so a call with retries hides a small skew.
+ * *Source*: RFC 5905, section 4.
  */
 export const measureSkew = (
   askedAt: number,
@@ -22,10 +20,7 @@ export const measureSkew = (
   return { ms: askedAt + plusMinusMs - databaseNow, plusMinusMs }
 }
 
-/**
- * Decides whether the clocks agree. `apart` and `together` are certain; `unknown` means that the measurement error is too large to
- * decide.
- */
+/** `unknown` means that the measurement error is too large to decide. */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"

@@ -1,6 +1,4 @@
-/**
- * Returns the edit distance between two words: the number of insertions, deletions, substitutions, and swaps of adjacent letters.
- */
+/** Returns the number of insertions, deletions, substitutions, and swaps of adjacent letters between two words. */
 export const distance = (from: string, to: string): number => {
   let beforeLast: ReadonlyArray<number> = []
   let last: ReadonlyArray<number> = Array.from({ length: to.length + 1 }, (_, index) => index)
@@ -28,10 +26,7 @@ export const distance = (from: string, to: string): number => {
   return last[to.length] ?? 0
 }
 
-/**
- * Returns the closest known word that starts with `typed`, or whose edit distance from `typed` is at most a third of the known
- * word's length. Never matches if `typed` is longer than 64 letters.
- */
+/** Returns the closest known word that starts with `typed`, or whose edit distance is at most a third of its length. */
 export const closestMatch = (typed: string, known: ReadonlyArray<string>): string | undefined => {
   if (typed.length === 0 || typed.length > 64) return undefined
   let best: string | undefined

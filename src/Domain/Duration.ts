@@ -20,10 +20,7 @@ const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 /** The maximum duration in milliseconds: ten years, so that sums of durations and instants remain exact integers. */
 const LONGEST = 3_650 * 86_400_000
 
-/**
- * Parses a duration into whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d` or `1h30m`. A bare number is rejected, because it
- * could mean seconds or milliseconds.
- */
+/** Parses a duration such as `250ms` or `1h30m` into whole milliseconds. Rejects a bare number, because its unit is unclear. */
 export const parse = (text: string): Either.Either<number, DurationProblem> => {
   const value = text.trim().toLowerCase()
   if (!WHOLE.test(value)) {
@@ -48,10 +45,7 @@ export const parse = (text: string): Either.Either<number, DurationProblem> => {
     : Either.left({ why: "it is longer than ten years", fix: "Write a shorter duration." })
 }
 
-/**
- * Formats a duration for display, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. A negative duration
- * keeps its sign.
- */
+/** Formats a duration in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. */
 export const format = (ms: number): string => {
   if (ms < 0) return `-${format(-ms)}`
   if (ms < 999.5) return `${Math.round(ms)} ms`
@@ -70,10 +64,7 @@ export const format = (ms: number): string => {
   return pair(86_400_000, 3_600_000, "d h", 1)
 }
 
-/**
- * Formats a duration for display, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration is shown
- * as zero.
- */
+/** Formats a duration without decimals: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration is shown as zero. */
 export const rough = (ms: number): string => {
   if (ms < 59_500) return `${Math.max(Math.round(ms / 1_000), 0)} s`
   return format(Math.round(ms / 60_000) * 60_000)

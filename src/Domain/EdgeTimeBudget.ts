@@ -1,6 +1,6 @@
 /**
- * The time limits that keep a tick within the lifetime of an Edge Function. The platform terminates an isolate at its wall clock
- * limit (150 s on the free plan, 400 s on paid plans), even if the function is still working.
+ * The time limits of a tick in an Edge Function. The platform terminates an isolate at its wall clock limit (150 s on the free
+ * plan, 400 s on paid plans).
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {
@@ -16,9 +16,9 @@ const RESERVE_MS = 15_000
 const LEAST_BUDGET_MS = 25_000
 
 /**
- * Divides the wall clock limit into a budget, an invocation timeout and a reserve. *Guarantees*: their sum stays within the limit,
- * so that an invocation sent at the end of the budget can finish. With the default timeout, a limit of 150 s allows 25 s for
- * sending and 110 s for an invocation; a limit of 400 s allows 230 s and 155 s.
+ * Divides the wall clock limit into a budget, an invocation timeout and a reserve. With the default timeout, a limit of 150 s
+ * gives a budget of 25 s and a timeout of 110 s; a limit of 400 s gives 230 s and 155 s.
+ * *Guarantees*: the sum stays within the limit, so that an invocation sent at the end of the budget can finish.
  */
 export const divide = (wallClockMs: number, invokeTimeoutMs: number): EdgeBudget => {
   const usableMs = wallClockMs - RESERVE_MS

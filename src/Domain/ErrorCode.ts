@@ -1,18 +1,17 @@
-/** What a code means: what failed, why, and how to fix it, without case-specific details. */
 export interface Meaning {
   readonly what: string
   readonly why: string
   readonly fix: string
 }
 
-/** What a code from a command or a tick means. `exit` is the process's exit code; 3 means that part of a tick failed. */
+/** `exit` is the process's exit code. 3 means that part of a tick failed. */
 export interface CommandMeaning extends Meaning {
   readonly exit: 1 | 2 | 3 | 4 | 5
 }
 
 /**
- * Every code that a summary or a failed command can report. If a tick reports several codes, the first of them in this list
- * determines the exit code. The messages add details. If all messages for a code share the same hint, `fix` is that hint.
+ * The codes of summaries and failed commands. If a tick reports several codes, the first one in this list determines the exit
+ * code. If all messages for a code share the same hint, `fix` is that hint.
  */
 export const commandCodes = {
   ENGINE_DEFECT: {
@@ -119,7 +118,7 @@ export const commandCodes = {
   }
 } as const satisfies Readonly<Record<string, CommandMeaning>>
 
-/** The codes for runs whose outcome does not come from a response. AnswerRule and PlatformError define the codes for responses. */
+/** The codes of runs whose outcome does not come from a response. AnswerRule and PlatformError define the other codes. */
 export const runCodes = {
   CONNECTION_FAILED: {
     what: "The connection to the function was never made",
@@ -128,12 +127,12 @@ export const runCodes = {
   },
   TIMED_OUT: {
     what: "The function did not finish its response in time",
-    why: "The function may still be working. The run is unknown, and on_unknown decides what happens next.",
+    why: "The function may still be running, so the outcome is unknown. on_unknown decides what happens next.",
     fix: "Make a long sync respond with 202 and report its result later, or increase SYNC_SCHEDULER_INVOKE_TIMEOUT."
   },
   CONNECTION_LOST: {
     what: "The connection broke, possibly after the request was sent",
-    why: "The function may have done its work, so the run is unknown.",
+    why: "The function may have done its work, so the outcome is unknown.",
     fix: "No action is needed yet. If this persists, look for a proxy that ends long requests."
   },
   ENGINE_FROZEN: {
@@ -148,7 +147,7 @@ export const runCodes = {
   },
   LEASE_ENDED: {
     what: "The run's engine never recorded an outcome",
-    why: "The engine died or lost its database connection, and the lease ended. The run is unknown.",
+    why: "The engine died or lost its database connection, and the lease ended. The outcome is unknown.",
     fix: "Check whether the function did its work. If it did not: sync-scheduler runs retry <run>"
   }
 } as const satisfies Readonly<Record<string, Meaning>>
@@ -213,7 +212,7 @@ export const serveCodes = {
   BUG: {
     what: "A bug in Sync Scheduler (500)",
     why: "An unexpected error occurred.",
-    fix: "Report the bug, and attach the log of serve."
+    fix: "Report the bug and include the server's log."
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 

@@ -1,18 +1,17 @@
 import { Data } from "effect"
 
 /**
- * A failed SQL function call. The reason determines what to do next:
+ * A failed call of an SQL function.
  *
- * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
- * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
- * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
- * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
- * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). The cause is a bug or bad data.
- * - `Malformed`: the response violates the contract. For a write, a malformed response is as ambiguous as no response.
+ * - `NotExecuted`: the call had no effect (never connected, rolled back). Safe to repeat.
+ * - `Ambiguous`: the call might have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
+ * - `Refused`: the key or the role lacks the permission. Repeating cannot help.
+ * - `Missing`: the function or a table does not exist, because migrations are missing.
+ * - `Rejected`: the database rejected the arguments or the data (constraint, bad argument, raised error).
+ * - `Malformed`: the response violates the contract. After a write, treat this like `Ambiguous`.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is most precise. `hint` names the setting to change, and
- * is present only if the transport knows that setting. `system` is the runtime's own message when `detail` replaces it.
- * `isPermanent` means that waiting does not help, because the address or the certificate is wrong.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status. `hint` names the setting to change, if known. `system` is the
+ * runtime's own message when `detail` replaces it. `isPermanent` means that the address or the certificate is wrong.
  */
 export class SupabaseError extends Data.TaggedError("SupabaseError")<{
   readonly operation: string
@@ -33,7 +32,7 @@ export class SupabaseError extends Data.TaggedError("SupabaseError")<{
  * An invocation that received no HTTP response.
  *
  * - `NotSent`: the connection was never established (refused, DNS, TLS), so the function cannot have run.
- * - `TimedOut`: no complete response arrived before the deadline. The function may still be working.
+ * - `TimedOut`: no complete response arrived before the deadline. The function might still be running.
  * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
 export class InvokeError extends Data.TaggedError("InvokeError")<{
@@ -46,13 +45,7 @@ export class InvokeError extends Data.TaggedError("InvokeError")<{
 }
 
 /**
- * A schedule that cannot be computed.
- *
- * - `Expression`: the cron expression cannot be parsed.
- * - `Timezone`: the zone is not an IANA time zone.
- * - `Impossible`: the cron expression parses, but never matches a date (`0 0 30 2 *`).
- *
- * `detail` states the problem and its reason; `hint` states the fix.
+ * A schedule that cannot be computed. `Impossible` means that the expression is valid but never matches a date (`0 0 30 2 *`).
  */
 export class ScheduleError extends Data.TaggedError("ScheduleError")<{
   readonly reason: "Expression" | "Timezone" | "Impossible"
@@ -72,7 +65,7 @@ export class ScheduleError extends Data.TaggedError("ScheduleError")<{
  * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
  * - `EngineTooOld`: a migration declares that engines this old no longer work. Update the binary.
  *
- * `database` is the newest migration applied to the database, and `engine` is the newest migration that the engine knows.
+ * `database` is the newest applied migration, and `engine` is the newest migration that the engine knows.
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
   readonly reason: "DatabaseTooOld" | "EngineTooOld"
@@ -87,10 +80,10 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. It may be sent again later. The failure does not affect any run.
+ * An alert or ping that the receiver did not accept. Sending it again is allowed.
  *
  * - `NotSent`: no connection was established.
- * - `TimedOut`: no complete response arrived in time; the receiver may have accepted the message.
+ * - `TimedOut`: no complete response arrived in time. The receiver might have accepted the message.
  * - `Refused`: the receiver responded with a status other than 2xx.
  */
 export class NotifyError extends Data.TaggedError("NotifyError")<{

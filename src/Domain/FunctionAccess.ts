@@ -2,18 +2,18 @@ import { Either } from "effect"
 import type { DurationProblem } from "./Duration.ts"
 import type { Outcome } from "./Outcome.ts"
 
-/** The Edge Function that runs ticks. A run that invoked it would start another tick, recursively. */
+/** The Edge Function that runs ticks. A run must not invoke it, because each tick would start another tick. */
 const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
- * The functions that a run may invoke. Each row of organization_integrations names a function, which is invoked with the service
- * key. Without this list, a user who may edit a row could make the engine invoke any of the project's functions with that key.
+ * The functions that a run may invoke. Without this list, a user who can edit a row of organization_integrations could invoke any
+ * function of the project with the service key.
  */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
   readonly configured: string
-  /** The names of additional functions, from SYNC_SCHEDULER_FUNCTIONS. */
+  /** Additional functions, from SYNC_SCHEDULER_FUNCTIONS. */
   readonly allowed: ReadonlyArray<string>
 }
 
@@ -23,10 +23,7 @@ export const functionAt = (url: string): string =>
     ?.pathname.split("/")
     .findLast((part) => part !== "") ?? ""
 
-/**
- * Explains why the function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
- * default function.
- */
+/** Explains why the function must not be invoked, or returns null if it may be invoked. A null `name` is the default function. */
 export const refusalOf = (
   name: string | null,
   { allowed, configured }: FunctionAccess
@@ -44,7 +41,7 @@ export const refusalOf = (
     : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`
 }
 
-/** The outcome for a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
+/** Returns the outcome of a run whose function must not be invoked. A retry would be refused, too. */
 export const refused = (message: string): Outcome => ({
   _tag: "Failed",
   httpStatus: null,
@@ -53,7 +50,6 @@ export const refused = (message: string): Outcome => ({
   response: null
 })
 
-/** Parses the name of an allowed function. */
 export const functionName = (text: string): Either.Either<string, DurationProblem> =>
   text === SCHEDULER
     ? Either.left({
@@ -67,7 +63,6 @@ export const functionName = (text: string): Either.Either<string, DurationProble
           fix: "Write only the function's name; set SYNC_SCHEDULER_FUNCTION_URL for a complete URL."
         })
 
-/** Parses comma-separated function names. */
 export const functionNames = (
   text: string
 ): Either.Either<ReadonlyArray<string>, DurationProblem> =>

@@ -3,8 +3,9 @@ import type { ScheduleError } from "./Errors.ts"
 import * as Schedule from "./Schedule/Schedule.ts"
 
 /**
- * A segment of an integration's history: the schedule that applied in (from, to]; `to` is null for the current segment. Instants
- * are epoch milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
+ * A segment of an integration's history: the schedule that applied in (from, to]. `to` is null for the current segment. Instants
+ * are epoch milliseconds.
+ * *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
  */
 export const Segment = Schema.Struct({
   from: Schema.Int,
@@ -20,7 +21,7 @@ export const Segment = Schema.Struct({
 })
 export type Segment = typeof Segment.Type
 
-/** The slots of one segment: `first` (the earliest slot), and the schedule's slots in (after, upTo]. */
+/** The slots of one segment: `first`, and the schedule's slots in (after, upTo]. */
 export interface Sequence {
   readonly segment: Segment
   readonly schedule: Schedule.Schedule
@@ -29,7 +30,7 @@ export interface Sequence {
   readonly upTo: number
 }
 
-/** Returns the slots of a segment, regardless of whether the integration was enabled; null if the segment has no schedule. */
+/** Ignores whether the integration was enabled. Returns null if the segment has no schedule. */
 export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, ScheduleError> =>
   segment.schedule === null
     ? Either.right(null)
@@ -49,7 +50,7 @@ export const firstIn = (sequence: Sequence, after: number, upTo: number): number
   return Schedule.between(sequence.schedule, Math.max(after, sequence.after), end, 1)[0]
 }
 
-/** Counts the slots of a sequence in (after, upTo] without enumerating them, and returns the count and the latest slot. */
+/** Counts the slots of a sequence in (after, upTo] without enumerating them. */
 export const countIn = (
   sequence: Sequence,
   after: number,

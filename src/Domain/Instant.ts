@@ -1,6 +1,6 @@
 import { DateTime, Option, ParseResult, Schema } from "effect"
 
-/** The format in which the scheduler's SQL functions return instants. Other formats take a slower path. */
+/** The format that the scheduler's SQL functions return. Other formats take a slower path. */
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 const parse = (text: string): number =>
@@ -11,10 +11,7 @@ const parse = (text: string): number =>
         onSome: DateTime.toEpochMillis
       })
 
-/**
- * An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Not a Date object, because a number is
- * immutable and slots are often compared and subtracted.
- */
+/** An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Not a Date, which is mutable. */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,
   decode: (text, _, ast) => {
@@ -26,5 +23,5 @@ export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   encode: (ms) => ParseResult.succeed(format(ms))
 }).annotations({ identifier: "Instant" })
 
-/** Formats an instant as `2026-11-24T02:00:00.000Z`, in UTC and always with milliseconds. `ms` must be a valid instant. */
+/** Formats an instant as `2026-11-24T02:00:00.000Z`. Throws if `ms` is not a valid instant. */
 export const format = (ms: number): string => new Date(ms).toISOString()

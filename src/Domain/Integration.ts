@@ -3,14 +3,14 @@ import { Instant } from "./Instant.ts"
 
 /**
  * How missed slots are handled: `latest` runs the newest slot, regardless of its age; `all` runs every slot within the window,
- * oldest first; `skip` runs none of them.
+ * oldest first; `skip` runs none.
  */
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
 /**
- * An integration that is due, or whose first slot has not been computed yet (`next_run_at` is null), as `read_due_integrations`
- * returns it. Instants are in epoch milliseconds, durations in milliseconds.
+ * An integration that is due, or whose first slot has not been computed yet (`next_run_at` is null). *Source*:
+ * `read_due_integrations`.
  */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
@@ -36,9 +36,8 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill that a slot is claimed for. `cursor` is the value that the backfill's cursor had when the backfill was read. After the claim, all slots up to
- * `next_cursor` have been processed, and `done` says whether the claim completes the backfill. The claim does not change the
- * integration's `next_run_at`.
+ * The backfill that a slot is claimed for. `cursor` is the backfill's cursor when it was read. After the claim, all slots up to
+ * `next_cursor` have been processed. `done` means that the claim completes the backfill.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -50,8 +49,7 @@ export type BackfillStep = typeof BackfillStep.Type
 
 /**
  * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
- * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either has changed
- * since, the claim has no effect (`lost_race`).
+ * with a `schedule_error`. The claim has no effect (`lost_race`) if `expected_next_run_at` or `schedule_version` has changed.
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

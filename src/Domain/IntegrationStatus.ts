@@ -5,7 +5,7 @@ import { RunView } from "./RunView.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The health of an integration's provider, determined by syncs and, after a period without syncs, by probes. */
+/** The health of an integration's provider, as determined by syncs and probes. */
 export const ProviderHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
@@ -14,15 +14,15 @@ export const ProviderHealth = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   latency_ms: Schema.NullOr(Schema.Number),
-  /** When a sync with the API last completed, and when the API was last probed. */
+  /** When a sync with the API last completed. */
   synced_at: Time,
   probed_at: Time,
   /** `passive`: the API has throttled a sync, so only syncs determine its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
-  /** The organisation's syncs wait until this instant, because the vendor is throttling the organisation. */
+  /** The organisation's syncs wait until this instant, because the vendor throttles them. */
   hold_until: Schema.optionalWith(Time, { exact: true }),
-  /** How many of the organisation's syncs may run concurrently; null if only the engine's limit applies. */
+  /** The maximum number of concurrent syncs of the organisation; null if only the engine's limit applies. */
   start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
   message: Schema.optionalWith(Text, { exact: true })
 })
@@ -33,9 +33,8 @@ export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_stat
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration, as the database reports it; Domain/State interprets it. `last_run` is the run with the newest slot
- * among the attempted runs that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view
- * escapes it.
+ * The status of one integration, as the database reports it. `last_run` has the newest slot of the attempted runs that have
+ * ended. `live_run` has not ended. `org_name` is unescaped text from the project.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
@@ -45,7 +44,7 @@ export const IntegrationStatus = Schema.Struct({
   integration_type: Schema.String,
   schedule: Text,
   timezone: Schema.String,
-  /** False if the row has no time zone, in which case UTC is used. */
+  /** False if the row has no time zone. UTC then applies. */
   timezone_is_set: Schema.optionalWith(Schema.Boolean, { exact: true }),
   enabled: Schema.Boolean,
   paused_reason: Text,
@@ -64,7 +63,7 @@ export const IntegrationStatus = Schema.Struct({
   last_run: Schema.NullOr(RunView),
   live_run: Schema.NullOr(RunView),
   last_completed_slot: Time,
-  /** The first slot after the last completed slot; set only while the last run's status is failed or unknown. */
+  /** The first slot after the last completed slot; set only while the last run is failed or unknown. */
   failing_since: Time,
   health: Schema.NullOr(ProviderHealth)
 })

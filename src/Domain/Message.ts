@@ -1,9 +1,9 @@
-/** The maximum length of a message in the database, a log line or the summary, in UTF-8 bytes. */
+/** The maximum length of a message, in UTF-8 bytes. */
 export const MAX_MESSAGE_BYTES = 2048
 
 /**
- * Sanitises external text for recording. Returns one well-formed line of at most 2 KiB, without control characters (jsonb rejects
- * NUL). Strips credentials, query and fragment from URLs. Masks keys and tokens in a recognisable format.
+ * Sanitises external text: returns one line of at most 2 KiB without control characters (jsonb rejects NUL). Masks keys and
+ * tokens in a recognisable format. Strips credentials, query and fragment from URLs.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(
@@ -21,7 +21,7 @@ const masks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
 ]
 
-/** Truncates text that is too long at a character boundary, and appends `…`. */
+/** Truncates text at a character boundary. */
 const clip = (text: string, maxBytes: number): string => {
   const encoder = new TextEncoder()
   if (encoder.encode(text).length <= maxBytes) return text

@@ -7,12 +7,11 @@ import { tidyMessage } from "./Message.ts"
 import { readRetryAfter } from "./Retry.ts"
 
 /**
- * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
- * has promised to report its result later (202).
+ * The result of an invocation. `Accepted` means that the function will report its result later (202).
  *
- * `code` is stable and machine-readable. `message` is human-readable text of at most 2 KiB. `retryAfterMs` is the wait that the
- * response requested; Domain/Retry caps it. `response` is the function's JSON response, or null. `vendor` is the accounting API's
- * response, if the function reports one.
+ * `code` is stable and machine-readable. `message` is for people and has at most 2 KiB. `retryAfterMs` is the wait that the
+ * response requested. `response` is the function's JSON response, or null. `vendor` is the accounting API's response, if
+ * reported.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
 
@@ -50,15 +49,12 @@ export interface Answer {
   readonly truncated: boolean
 }
 
-/**
- * All rules that determine the outcome from a response. The first matching rule applies. Platform errors come first, because a
- * header distinguishes them from a function's responses. The last rule matches every response.
- */
+/** All rules. Platform errors come first, because a header distinguishes them from the function's responses. */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Determines the outcome from a response. Pure and total. The outcome is Unknown if the run may have been executed and the response
- * does not state the result. `now` (epoch milliseconds) is used only if Retry-After is a date and the response has no `Date`
+ * Determines the outcome from a response. Pure and total. The outcome is Unknown if the run might have been executed and the
+ * response does not state the result. `now` (epoch milliseconds) is used only if Retry-After is a date and there is no `Date`
  * header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
@@ -71,17 +67,11 @@ export const judge = (answer: Answer, now: number): Outcome => {
   return vendor === null ? judgement : { ...judgement, vendor }
 }
 
-/**
- * Returns whether the function itself responded. If the connection failed or the platform responded instead, the function's next
- * run would probably end the same way.
- */
+/** Returns whether the function itself responded. If not, its next run would probably end the same way. */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
 
-/**
- * Returns the outcome of an invocation that received no response. If the connection was never established, nothing can have
- * happened. A timeout or a broken connection proves nothing.
- */
+/** Returns NotExecuted if no connection was established. A timeout or a broken connection proves nothing. */
 export const ofError = (error: InvokeError): Outcome => {
   switch (error.reason) {
     case "NotSent":

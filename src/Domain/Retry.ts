@@ -1,10 +1,9 @@
-/** The inputs that determine the wait before the next attempt. Durations are in milliseconds. */
 export interface RetryTiming {
   /** The number of attempts made so far, at least 1. */
   readonly attempt: number
-  /** The wait that the response requested (`Outcome.retryAfterMs`), or null. */
+  /** The wait that the response requested, or null. */
   readonly retryAfterMs: number | null
-  /** A random number from 0 to 1, supplied by the caller. */
+  /** A random number from 0 to 1. */
   readonly random: number
   readonly baseMs: number
   readonly capMs: number
@@ -13,9 +12,8 @@ export interface RetryTiming {
 /**
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
- * Full jitter: the wait is a random time between 0 and a limit, so that runs that failed together are not retried together. The
- * limit starts at `baseMs` and doubles with each attempt. If the response has a Retry-After header, the jitter is added to the
- * requested wait. A requested wait shorter than 1 s is raised to 1 s.
+ * Full jitter: the wait is random between 0 and a limit, so that runs that failed together are not retried together. The limit
+ * starts at `baseMs` and doubles with each attempt. The jitter is added to a requested wait, which is raised to at least 1 s.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -32,9 +30,8 @@ export const retryDelay = ({
 }
 
 /**
- * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. If the value is an HTTP-date and the response has a `Date` header, measures the wait from
- * that header, because both dates come from the server's clock.
+ * Parses a Retry-After header as milliseconds from now; null if absent or invalid. Accepts seconds, or an HTTP-date in any of its
+ * three forms. Measures a date from the `Date` header, if present, because both come from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (
@@ -51,10 +48,7 @@ export const readRetryAfter = (
   return Math.max(0, until - (from ?? now))
 }
 
-/**
- * Checks the format first, because `Date.parse` accepts almost any text. Treats an asctime date as UTC, because `Date.parse` would
- * treat it as local time.
- */
+/** Checks the format first, because `Date.parse` accepts almost any text and treats an asctime date as local time. */
 const readHttpDate = (text: string): number | null => {
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(text)) return null
   const ms = Date.parse(text.endsWith(" GMT") ? text : `${text} GMT`)

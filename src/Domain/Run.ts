@@ -2,8 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The status of a run. A run is live if it is pending, running, or unknown and not released. A run is finished if it is completed,
- * failed or skipped.
+ * A run is live if it is pending, running, or unknown and not released. A run is finished if it is completed, failed or skipped.
  */
 export const RunStatus = Schema.Literal(
   "pending",
@@ -19,9 +18,8 @@ export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfil
 export type Trigger = typeof Trigger.Type
 
 /**
- * A slot's row in `sync_run_log`, together with the integration's fields that an invocation needs. Instants are epoch milliseconds.
- * `attempt` is the number of starts so far. If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies.
- * *Source*: `sync_scheduler.run_json`.
+ * A row in `sync_run_log`, with the integration's fields that an invocation needs. `attempt` is the number of starts so far. A
+ * null `function_name` or `invoke_timeout_ms` means the engine's setting. *Source*: `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({
   run_id: Schema.UUID,
@@ -46,7 +44,6 @@ export const Run = Schema.Struct({
 })
 export type Run = typeof Run.Type
 
-/** Returns the integration's own invocation timeout, or else the default, in milliseconds. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
 /** A run that this engine started, with the only token that can settle it. */
@@ -62,6 +59,6 @@ export interface Invocation {
   readonly deadline: number
   /** How long to wait for the complete response, in milliseconds. */
   readonly timeoutMs: number
-  /** True for a developer's trial of the function. A trial has no run in the database, and the request body marks it as a trial. */
+  /** True for a developer's trial of the function. A trial has no run in the database. */
   readonly isTrial?: boolean
 }

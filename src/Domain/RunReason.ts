@@ -1,6 +1,5 @@
 import type { RunView } from "./RunView.ts"
 
-/** What a run records about its last attempt. */
 export type RecordedFailure = Pick<RunView, "http_status" | "error_code" | "error_message">
 
 /** Codes from the engine and the platform. All other codes and their messages come from the function itself. */
@@ -8,9 +7,9 @@ const ENGINE_OR_PLATFORM =
   /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
 
 /**
- * Explains why a run did not complete. Quotes the function's own words: `TOKEN_EXPIRED, "Xledger answered 401: token expired"`.
- * Falls back to the message from the engine or the platform: `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for
- * the function's author. Returns an empty string if no reason is known.
+ * Explains why a run did not complete. Quotes the function's own words (`TOKEN_EXPIRED, "Xledger answered 401: token expired"`),
+ * or else the engine's or the platform's message (`HTTP 503 BOOT_ERROR, the function did not start`). Returns an empty string if
+ * no reason is known.
  */
 export const reasonOf = ({
   error_code: code,
@@ -37,12 +36,12 @@ export const reasonOf = ({
   return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations of the fence's reasons for refusing a run. Other reasons need no explanation. */
+/** Explanations of the fence's reasons for refusing a run. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["not_found", "the function's project does not know this run; check the function's SUPABASE_URL"]
 ])
 
-/** Returns the code, or an empty string for a code like `HTTP_504`, which only repeats the status. */
+/** Returns an empty string for a code like `HTTP_504`, which only repeats the status. */
 const codeOf = (code: string | null): string =>
   code === null || /^HTTP_\d+$/.test(code) ? "" : code
 

@@ -5,22 +5,21 @@ import type { RunStatus } from "./Run.ts"
 export interface RunFacts {
   /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean
-  /** The result that the function reported with its lease token; null if it reported none. */
+  /** The result that the function reported with its lease token, or null. */
   readonly reported: "completed" | "failed" | null
   readonly onUnknown: "retry" | "hold"
   readonly attempt: number
   readonly maxAttempts: number
 }
 
-/** The run's status after a response, and what the scheduler does next. */
 export interface RunVerdict {
   readonly status: Extract<RunStatus, "completed" | "failed" | "unknown" | "pending" | "running">
   readonly isRetried: boolean
-  /** A sentence about the status and the next step. */
+  /** The status and the next step, in one sentence. */
   readonly sentence: string
 }
 
-/** Determines the verdict on one attempt by the same rules that the engine and the database apply. Pure and total. */
+/** Determines a run's status after one attempt. Pure and total. */
 export const runVerdictOf = (outcome: Outcome, facts: RunFacts): RunVerdict => {
   const status = facts.reported ?? statusOf(outcome, facts)
   const isLeft = facts.attempt < facts.maxAttempts

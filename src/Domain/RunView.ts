@@ -39,7 +39,7 @@ export const RunView = Schema.Struct({
 })
 export type RunView = typeof RunView.Type
 
-/** Describes why a run is delayed. Returns an empty string if it is not delayed. */
+/** Returns why a run is delayed, or an empty string if it is not delayed. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:
@@ -54,7 +54,6 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
   }
 }
 
-/** A run in a list, with its organisation's name and its integration's time zone. */
 export const ListedRun = Schema.Struct({
   ...RunView.fields,
   org_name: Text,
@@ -76,7 +75,7 @@ export const RunEvent = Schema.Struct({
 })
 export type RunEvent = typeof RunEvent.Type
 
-/** A condition that raises an alert. `resolved_at` is null while the incident is open. */
+/** `resolved_at` is null while the incident is open. */
 export const IncidentView = Schema.Struct({
   kind: Schema.String,
   subject: Schema.String,

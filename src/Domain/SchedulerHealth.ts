@@ -4,7 +4,7 @@ import { Instant } from "./Instant.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** A tick by any engine. `errors` contains the first ten errors. */
+/** A tick by any engine. `errors` has at most ten entries. */
 export const TickView = Schema.Struct({
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -27,8 +27,7 @@ export const TickView = Schema.Struct({
 export type TickView = typeof TickView.Type
 
 /**
- * Whether any engine is ticking. `stopped` means that there has been no heartbeat for `stopped_after_ms` (five minutes, or three
- * times the usual interval between ticks), so the integrations' status is out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * `stopped`: no heartbeat for `stopped_after_ms`, which is three times the usual interval between ticks, at least five minutes.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),
@@ -44,7 +43,7 @@ export const SchedulerHealth = Schema.Struct({
       last_tick_at: Instant
     })
   ),
-  /** The number of open incidents of each kind. */
+  /** The number of open incidents by kind. */
   open_incidents: Schema.Record({ key: Schema.String, value: Schema.Int })
 })
 export type SchedulerHealth = typeof SchedulerHealth.Type

@@ -5,7 +5,7 @@ import { reasonOf } from "./RunReason.ts"
 import { delayOf, type RunView } from "./RunView.ts"
 import type { SchedulerHealth } from "./SchedulerHealth.ts"
 
-/** The states of an integration, worst first. Lists of integrations use this order. */
+/** The states of an integration, worst first. */
 export const StateName = Schema.Literal(
   "overdue",
   "invalid_schedule",
@@ -21,7 +21,7 @@ export const StateName = Schema.Literal(
 )
 export type StateName = typeof StateName.Type
 
-/** `critical` and `warning` need attention; `active` and `idle` do not. Only the severity `ok` may be shown in green. */
+/** `critical` and `warning` need attention. Only `ok` may be shown in green. */
 export const Severity = Schema.Literal("critical", "warning", "active", "idle", "ok")
 export type Severity = typeof Severity.Type
 
@@ -30,7 +30,7 @@ export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
   overdue: { word: "overdue", symbol: "✗", severity: "critical" },
-  // Not "invalid schedule", because a row in an adopted table may lack its organisation, its type or `enabled`.
+  // Not "invalid schedule", because another column of the row can be invalid.
   invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
   unknown: { word: "unknown", symbol: "?", severity: "critical" },
   failing: { word: "failing", symbol: "✗", severity: "critical" },
@@ -43,33 +43,30 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** The context for determining a state: the database's time, the drift alert, and whether any engine is ticking. */
+/** `now` is the database's time in epoch milliseconds. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
   readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/** An integration's state, the slot or instant at which it began (null if unknown), and the reason in one line. */
+/** An integration's state. `since` is the slot or instant at which the state began; null if unknown. */
 export interface State {
   readonly state: StateName
   readonly since: number | null
   readonly why: string
 }
 
-/** The lease, in milliseconds, assumed for a run that no engine started. The sweeper assumes the same lease. */
+/** The assumed lease of a run that no engine started, in milliseconds. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/**
- * The time, in milliseconds, from the end of a run's lease until the run is overdue. The sweeper checks leases only once per tick.
- */
+/** The time from the end of a lease until its run is overdue, in milliseconds. Each tick checks the leases once. */
 const SWEEP_MS = 60_000
 
 /**
- * Determines the state of an integration: the worst state implied by its next slot, its run in progress and its last run. The page,
- * `status`, `check`, `/api` and the metrics all show this state; none derives its own.
+ * Returns the worst state that the next slot, the run in progress and the last run imply. All views show this state.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine is ticking, no slot is overdue, no run is in progress, and the newest
- * attempted run completed. A run waiting for its next attempt is `retrying`, never `running`.
+ * attempted run completed.
  */
 export const decideState = (status: IntegrationStatus, frame: StateContext): State => {
   const state = worst(candidates(status, frame))
@@ -86,25 +83,23 @@ export const decideState = (status: IntegrationStatus, frame: StateContext): Sta
   }
 }
 
-/** Returns whether the state needs attention, which determines the exit code of `status --exit-status`. */
 export const needsAttention = (state: StateName): boolean => {
   const { severity } = APPEARANCE[state]
   return severity === "critical" || severity === "warning"
 }
 
-/** Compares states for sorting: worst first and, among equal states, longest-lasting first. */
+/** Compares states for sorting: worst first, then longest-lasting first. */
 export const compareStates = (a: State, b: State): number =>
   rank(a.state) - rank(b.state) || (a.since ?? 0) - (b.since ?? 0)
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate. If there is a tie, the first one wins. */
+/** Returns the worst candidate. The first one wins a tie. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
 type Candidates = readonly [State, ...ReadonlyArray<State>]
 
-/** Returns the states implied by the facts, one per fact. */
 const candidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
   const { enabled, live_run: live, schedule_error } = status
   if (!enabled) {
@@ -133,7 +128,7 @@ const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candid
   return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
 }
 
-/** Returns the state of a due slot or pending run that the database rejects; null if the database rejects neither. */
+/** Returns null unless the database rejects a due slot or a pending run. */
 const rejectedState = (status: IntegrationStatus, { now }: StateContext): State | null => {
   const { live_run: live, next_run_at: due, rejection, schedule_since } = status
   const isWaiting = live === null ? due === null || due <= now : live.status === "pending"
@@ -142,13 +137,9 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
   return { state: "overdue", since, why: rejectedBy(rejection) }
 }
 
-/** Formats a rejection: `the database rejects it: 42P01: relation "x" does not exist`. */
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
-/**
- * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if an open
- * breaker is delaying it.
- */
+/** Returns the state of an overdue slot that no engine has claimed. Returns null if there is none, or while a breaker is open. */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
   if (schedule === null || (breaker_until !== null && breaker_until > frame.now)) return null
@@ -204,7 +195,6 @@ const runningState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: started, why: what }
 }
 
-/** Returns the state of a pending run, which has either been claimed but not attempted, or is between two attempts. */
 const waitingState = (run: RunView, frame: StateContext): State => {
   const { driftAlertMs, now } = frame
   const claimed = run.created_at ?? run.scheduled_for
@@ -226,7 +216,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: run.created_at, why }
 }
 
-/** Returns the state for a problem that the last attempted run left unresolved; null if there is none. */
+/** Returns the problem that the last attempted run left; null if it left none. */
 const problemOf = (status: IntegrationStatus): State | null => {
   const { consecutive_failures: failures, failing_since, last_run: last } = status
   switch (last?.status) {
@@ -254,7 +244,6 @@ const problemOf = (status: IntegrationStatus): State | null => {
   }
 }
 
-/** Returns the state implied by the last run when no run is in progress. */
 const pastState = (status: IntegrationStatus, frame: StateContext): State => {
   const { breaker_until, last_completed_slot, last_run: last } = status
   const trouble = problemOf(status)
@@ -292,7 +281,7 @@ const nextOf = (
 
 const ago = ({ now }: StateContext, at: number): string => Duration.rough(now - at)
 
-/** Formats the reason why a run did not complete, if known: `: TOKEN_EXPIRED, "Xledger answered 401"`. */
+/** Returns `: TOKEN_EXPIRED, "Xledger answered 401"`, or an empty string if no reason is known. */
 const because = (run: RunView | null): string => {
   if (run === null) return ""
   const text = reasonOf(run)

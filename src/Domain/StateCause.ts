@@ -18,14 +18,11 @@ export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | n
   return state === "failing" || state === "unknown" ? last_run : null
 }
 
-/** Returns the failed run that an operator may retry; null if there is none. */
+/** Returns the failed run that an operator can retry; null if there is none. */
 export const retryableRun = ({ last_run, live_run, state }: Troubled): RunView | null =>
   state === "failing" && live_run === null && last_run?.status === "failed" ? last_run : null
 
-/**
- * Returns the error code of the run that caused the state, such as `TOKEN_EXPIRED`, or else its HTTP status as `HTTP_502`. Returns
- * null if the run has neither, or if no run caused the state.
- */
+/** Returns the causing run's error code, or else its HTTP status as `HTTP_502`; null if there is neither. */
 export const causeCode = (one: Troubled): string | null => {
   const run = causingRun(one)
   if (run === null) return null
@@ -33,8 +30,8 @@ export const causeCode = (one: Troubled): string | null => {
 }
 
 /**
- * Returns a key that integrations share if their states have the same cause: `failing/xledger/TOKEN_EXPIRED`. For a misconfigured
- * integration, the key includes what is wrong with its row. Returns null if the state needs no attention.
+ * Returns a key that integrations with the same cause share, such as `failing/xledger/TOKEN_EXPIRED`. Returns null if the state
+ * needs no attention.
  */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)

@@ -38,10 +38,7 @@ export const SkipReport = Schema.Struct({
 })
 export type SkipReport = typeof SkipReport.Type
 
-/**
- * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix it. For diagnosis, `detail`
- * contains the failed call, its error class and its code.
- */
+/** An error that stopped part of a tick. `detail` contains the failed call, its error class and its code. */
 export const TickError = Schema.Struct({
   code: Schema.String,
   message: Schema.String,
@@ -51,12 +48,11 @@ export const TickError = Schema.Struct({
 export type TickError = typeof TickError.Type
 
 /**
- * The result of one tick: the output of `run -o json`, the return value of `runScheduledJobs`, and the row in `sync_tick`. Two
- * equations always hold: `due = triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the
- * runs' outcomes.
+ * The result of one tick: the output of `run -o json`, the return value of `runScheduledJobs`, and the row in `sync_tick`.
+ * *Guarantees*: `due = triggered + skipped`, and `triggered = completed + failed + unresolved`.
  */
 export const Summary = Schema.Struct({
-  /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */
+  /** False if the tick could not do its work or could not record an outcome. Does not depend on the runs' outcomes. */
   ok: Schema.Boolean,
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -82,10 +78,7 @@ export type Summary = typeof Summary.Type
 /** The summary as JSON. Instants are ISO 8601 text. */
 export type SummaryJson = typeof Summary.Encoded
 
-/**
- * The error that `runScheduledJobs(..., { throwOnError: true })` rejects with if the tick is not `ok`. `code` is that of the tick's
- * first error.
- */
+/** The error of `runScheduledJobs` with `throwOnError` if the tick is not `ok`. `code` is that of the first error. */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,
   summary: Schema.encodedSchema(Summary)

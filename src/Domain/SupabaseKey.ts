@@ -6,18 +6,18 @@ import { Either, Predicate } from "effect"
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
  * - `publishable` (`sb_publishable_`): for browsers; cannot call the scheduler's functions.
  * - `service_role`, `anon`, `jwt` (any other role): a legacy JWT key. Sent in `apikey` and as Bearer.
- * - `unknown`: any other format. Sent like a JWT key; the server decides whether it is valid.
+ * - `unknown`: any other format. Sent like a JWT key.
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 
-/** The claims of a legacy key: its role, its project, and its expiry as a Unix time in seconds. */
+/** The claims of a legacy key. `exp` is a Unix time in seconds. */
 export interface KeyClaims {
   readonly role?: string
   readonly ref?: string
   readonly exp?: number
 }
 
-/** Determines the kind of a key from its format alone. Reads a JWT's role without verifying its signature. */
+/** Determines the kind of a key from its format, without verifying the signature of a JWT. */
 export const keyKind = (key: string): SupabaseKeyKind => {
   if (key.startsWith("sb_secret_")) return "secret"
   if (key.startsWith("sb_publishable_")) return "publishable"
@@ -27,7 +27,7 @@ export const keyKind = (key: string): SupabaseKeyKind => {
   return role === "service_role" || role === "anon" ? role : "jwt"
 }
 
-/** Returns the claims of a JWT key without verifying its signature; empty for any other key. */
+/** Returns the unverified claims of a JWT key; empty for any other key. */
 export const keyClaims = (key: string): KeyClaims => {
   const { exp, ref, role } = claimsOf(key) ?? {}
   return {
@@ -46,16 +46,14 @@ const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
   return Predicate.isRecord(claims) ? claims : null
 }
 
-/**
- * Returns whether the key is also sent in `Authorization: Bearer`. The platform rejects secret and publishable keys in that header.
- */
+/** Returns whether the key is also sent as Bearer, which the platform rejects for secret and publishable keys. */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Returns whether the scheduler's functions might accept the key; false only if the key's format rules this out. */
+/** Returns false only if the key's format shows that it cannot call the scheduler's functions. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key if its format may be valid; otherwise, returns the reason and the fix, neither of which quotes the key. */
+/** *Fails with* a reason and a fix, neither of which quotes the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {

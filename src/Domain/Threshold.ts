@@ -7,11 +7,11 @@ export interface Threshold {
   readonly critical: number | null
 }
 
-/** Nagios levels, worst last. UNKNOWN is worse than WARNING, because an unknown state may be critical. */
+/** Nagios levels, worst last. UNKNOWN is worse than WARNING, because an unknown state could be critical. */
 export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
-/** Parses `<critical>` or `<warning>,<critical>`; either part may be empty. `read` parses one part. */
+/** Parses `<critical>` or `<warning>,<critical>`. Either part can be empty. */
 const parse =
   (read: (text: string) => Either.Either<number, DurationProblem>) =>
   (text: string): Either.Either<Threshold, DurationProblem> =>
@@ -39,7 +39,6 @@ const parse =
 export const spans: (text: string) => Either.Either<Threshold, DurationProblem> =
   parse(parseDuration)
 
-/** Parses count thresholds: `1,5`, `5`, `1,`. */
 export const counts: (text: string) => Either.Either<Threshold, DurationProblem> = parse((text) =>
   /^\d{1,9}$/.test(text)
     ? Either.right(Number(text))
@@ -49,7 +48,6 @@ export const counts: (text: string) => Either.Either<Threshold, DurationProblem>
       })
 )
 
-/** Returns the level for a value. A value equal to a threshold reaches that threshold's level. */
 export const levelOf = (value: number, { critical, warning }: Threshold): Level => {
   if (critical !== null && value >= critical) return "CRITICAL"
   return warning !== null && value >= warning ? "WARNING" : "OK"

@@ -1,12 +1,12 @@
 import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
- * Whether spans are exported; set by the exporter. A span costs as much as the engine's other work for a run, so hot paths
- * (thousands of spans a second) create spans only when export is enabled.
+ * Whether spans are exported. A span costs as much as the engine's other work for a run, so hot paths create spans only for
+ * export.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
-/** Runs `effect` if spans are exported, and `instead` if they are not. */
+/** Runs `instead` if spans are exported, otherwise `effect`. */
 export const whileTraced = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   instead: () => Effect.Effect<A, E, R>
@@ -21,7 +21,6 @@ export const traced =
       Effect.withSpan(effect, name, { captureStackTrace: false, ...options() })
     )
 
-/** Applies `Effect.annotateCurrentSpan` if spans are exported. */
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
   whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
 

@@ -14,10 +14,7 @@ import { Supabase } from "../Services/Supabase.ts"
 export const ActionName = Schema.Literal("retry", "release", "trigger", "pause", "resume")
 export type ActionName = typeof ActionName.Type
 
-/**
- * One action: its target (the id of a run or an integration), the actor and the reason. The actor and the reason are recorded
- * with the action.
- */
+/** `id` is the id of a run or an integration. The actor and the reason are recorded. */
 export interface Action {
   readonly action: ActionName
   readonly id: string
@@ -31,8 +28,8 @@ export const NO_REASON = "no reason given"
 const Text = Schema.NullOr(Schema.String)
 
 /**
- * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. If `done` is false, the
- * action was refused and nothing was changed. `undo` is the command that reverts the action; null if no command reverts it.
+ * The response of `POST /api/...`, and the output of the commands with `-o json`. If `done` is false, nothing was changed. `undo`
+ * is the command that reverts the action; null if there is none.
  */
 export const ActionReport = Schema.Union(
   Schema.Struct({
@@ -46,10 +43,7 @@ export const ActionReport = Schema.Union(
   Schema.Struct({
     done: Schema.Literal(false),
     action: ActionName,
-    /**
-     * The reason for the refusal, as a code: not_found, already_running, disabled, foreign, gone, status_is_completed,
-     * already_paused, not_paused ...
-     */
+    /** A code: not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused, not_paused ... */
     reason: Schema.String,
     why: Schema.String,
     fix: Schema.String
@@ -59,18 +53,15 @@ export type ActionReport = typeof ActionReport.Type
 export type DoneAction = Extract<ActionReport, { readonly done: true }>
 
 /**
- * Performs one action, without retries. *Fails with* SupabaseError. If the error is `Ambiguous`, the action may have taken effect.
- * Repeating the action is harmless, but is refused if the first attempt took effect.
+ * Performs one action, without retries. *Fails with* SupabaseError. After an `Ambiguous` error, the action may be repeated. The
+ * repetition is refused if the first attempt took effect.
  */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>
     Effect.succeed(answer.done ? doneReport(action, answer) : refusal(action, answer.reason))
   ).pipe(Effect.withSpan("Operator.act", { attributes: { action: action.action } }))
 
-/**
- * The result of a performed action. `not_before` is the earliest time at which a tick may start the requested run (epoch ms), and
- * is absent if the run may start immediately.
- */
+/** `not_before` is the earliest start, in epoch milliseconds; absent if the run can start immediately. */
 interface Done {
   readonly done: true
   readonly run_id?: string
@@ -110,7 +101,7 @@ const doneReport = ({ action, id }: Action, { not_before, run_id }: Done): Actio
   ...CONSEQUENCES[action](id, not_before ?? null)
 })
 
-/** The effect of each action, and the command that reverts it. A started run cannot be cancelled. */
+/** The effect of each action, and the command that reverts it. */
 const CONSEQUENCES: Readonly<
   Record<
     ActionName,
@@ -147,7 +138,7 @@ const CONSEQUENCES: Readonly<
 const startsFrom = (notBefore: number | null): string =>
   notBefore === null
     ? "it starts with the next tick"
-    : `it starts at ${format(notBefore)}, because its function may still be working until then`
+    : `it starts at ${format(notBefore)}, because its function may still be running until then`
 
 const refusal = ({ action, id }: Action, reason: string): ActionReport => {
   const [why, fix] = REFUSALS.get(reason) ?? statusRefusal(action, reason)
@@ -205,7 +196,7 @@ const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new M
   ]
 ])
 
-/** Returns the refusal for a run whose status does not allow the action (`status_is_...`). */
+/** Explains `status_is_...`: the run's status does not allow the action. */
 const statusRefusal = (action: ActionName, reason: string): readonly [string, string] => {
   const status = reason.replace(/^status_is_/, "")
   if (status === reason)

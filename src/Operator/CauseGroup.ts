@@ -14,18 +14,18 @@ export const CauseGroup = Schema.Struct({
   word: Schema.String,
   symbol: Schema.String,
   severity: Severity,
-  /** The error code that all of these integrations share; null if the state alone is the cause. */
+  /** The shared error code; null if the state alone is the cause. */
   code: Schema.NullOr(Schema.String),
   /** The reason, in its most frequent wording. */
   message: Schema.NullOr(Schema.String),
   count: Schema.Int,
-  /** When the first of these integrations entered the state: a slot or an exact instant. */
+  /** When the first of these integrations entered the state. */
   since: Schema.NullOr(Instant),
   /** For `retrying`: the total number of attempts that did not complete. */
   attempts: Schema.Int,
-  /** The number of integrations with a failed run that an operator may retry. */
+  /** The number of integrations with a failed run that an operator can retry. */
   retryable: Schema.Int,
-  /** The integration's id when the group has exactly one integration; otherwise null. */
+  /** Null unless the group has exactly one integration. */
   integration_id: Schema.NullOr(Schema.String),
   /** The name of the cause: `xledger: 200 × TOKEN_EXPIRED`. */
   label: Schema.String
@@ -33,8 +33,8 @@ export const CauseGroup = Schema.Struct({
 export type CauseGroup = typeof CauseGroup.Type
 
 /**
- * Groups the integrations that need attention by cause. The groups are sorted by state (worst first), then by size (largest
- * first). Expects the integrations to be sorted worst first.
+ * Groups the integrations that need attention by cause: worst state first, then largest group first. Expects the integrations to
+ * be sorted worst first.
  */
 export const causeGroups = (
   integrations: ReadonlyArray<IntegrationState>

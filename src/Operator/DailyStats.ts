@@ -9,11 +9,11 @@ import { Supabase } from "../Services/Supabase.ts"
 const READ_WITHIN_MS = 5_000
 const HOUR_MS = 3_600_000
 
-/** A summary of runs and skipped ranges: the response of `GET /api/activity`. */
+/** The response of `GET /api/activity`. */
 export const DailyStats = readActivity.result
 export type DailyStats = typeof DailyStats.Type
 
-/** The start lag for the last day, and the results for the previous days: the response of `GET /api/figures`. */
+/** The start lag for the last day and the results of the previous days: the response of `GET /api/figures`. */
 export const Figures = readFigures.result
 export type Figures = typeof Figures.Type
 
@@ -34,9 +34,8 @@ export const activityOf = (
   ).pipe(Effect.withSpan("Operator.activityOf"))
 
 /**
- * Reads the figures for all integrations, or for one integration. For all integrations, the query reads every run of the last
- * day: with hundreds of thousands of runs, this takes a tenth of a second, so frequent callers should cache the result for a
- * minute.
+ * Reads the figures of one or all integrations. With hundreds of thousands of runs a day, reading all of them takes a tenth of a
+ * second, so frequent callers should cache the result.
  */
 export const readFiguresOf = (
   integrationId?: string,
@@ -51,10 +50,7 @@ export const readFiguresOf = (
       .pipe(retryFor(READ_WITHIN_MS))
   ).pipe(Effect.withSpan("Operator.readFigures"))
 
-/**
- * Returns the number of slots that are due in each hour, earliest hour first, from the start of the current hour. Paused
- * integrations, and schedules that cannot be computed, have no slots.
- */
+/** Returns the number of slots that are due in each hour, starting with the current hour. */
 export const upcomingLoad = (
   statuses: ReadonlyArray<Pick<IntegrationStatus, "enabled" | "schedule" | "timezone">>,
   now: number,

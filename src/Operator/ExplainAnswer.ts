@@ -14,7 +14,6 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
  */
 export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "nothing_due"
 
-/** The basis for an answer: the slots that the answer is about, and the number of completed slots. */
 export interface ExplainVerdict {
   readonly answer: ExplainAnswer
   /** The schedule's slots or, if there are none, the runs outside the schedule. */
@@ -23,13 +22,12 @@ export interface ExplainVerdict {
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
   /**
-   * The newest completed run after `last` that makes a retry of `last` unnecessary. Undefined if there is none, for example
-   * because every slot must run (catch_up = all).
+   * The newest completed run after `last` that makes a retry of `last` unnecessary. With catch_up = all, no scheduled run does.
    */
   readonly since: CompletedRun | undefined
 }
 
-/** A run that completed: its slot, and whether the schedule triggered it. */
+/** `expected` is true if the schedule triggered the run. */
 export interface CompletedRun {
   readonly slot: number
   readonly expected: boolean
@@ -37,7 +35,7 @@ export interface CompletedRun {
 
 const OPEN: ReadonlySet<SlotOutcome> = new Set(["running", "pending"])
 
-/** Answers "Did it run?". The answer is never "no" if a run completed, whether or not the schedule triggered the run. */
+/** Never answers "no" if a run completed, even outside the schedule. */
 export const explainVerdictOf = (
   slots: ReadonlyArray<ExplainedSlot>,
   timeline: TimelineData
@@ -62,7 +60,7 @@ export const explainVerdictOf = (
   return { answer: answer(), counted, completed, last, since }
 }
 
-/** Finds the newest run that completed after a slot, among the runs in the timeline's window and the integration's last run. */
+/** Finds the newest run that completed after a slot. */
 const after = (
   { slot }: ExplainedSlot,
   slots: ReadonlyArray<ExplainedSlot>,
@@ -79,7 +77,6 @@ const after = (
   return runs.findLast((run) => run.slot > slot && !(isEach && run.expected))
 }
 
-/** Formats the answer as sentences: yes or no, then which run, then why. */
 export const sentenceOf = (
   { answer, completed, counted, last, since }: ExplainVerdict,
   slots: ReadonlyArray<ExplainedSlot>,
@@ -113,7 +110,7 @@ export const sentenceOf = (
   }
 }
 
-/** Whether the run is in its first attempt or has not started yet, so nothing can have failed. */
+/** Returns whether nothing can have failed: the run is in its first attempt, or has not started yet. */
 const isFresh = (slot: ExplainedSlot | undefined): boolean =>
   slot?.run?.attempt === (slot?.outcome === "running" ? 1 : 0)
 
@@ -137,7 +134,6 @@ const tally = (slots: ReadonlyArray<ExplainedSlot>): string =>
     .map(([word, those]) => `${those.length} ${word}`)
     .join(", ")
 
-/** Describes the slot's run in a sentence, with the reason. */
 const phraseOf = (
   { outcome, run, slot, why }: ExplainedSlot,
   timeline: TimelineData,
@@ -147,8 +143,7 @@ const phraseOf = (
   const because = why === "" ? "." : `: ${ended(why)}`
   switch (outcome) {
     case "failed":
-      // If another run has completed since, the sentence does not say whether this run will be retried, because a retry no longer
-      // matters.
+      // If another run has completed since, a retry no longer matters.
       return `${the} failed${because}${since === undefined ? ` ${finality(run)}` : ""}`
     case "unknown":
       return `${the} may have run${because}`
@@ -174,10 +169,8 @@ const laterOf = ({ expected, slot }: CompletedRun, timeline: TimelineData): stri
     ? `The ${timeIn(timeline, slot)} run completed.`
     : `An unscheduled run completed at ${timeIn(timeline, slot)}.`
 
-/** Ends a text with exactly one full stop. */
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
-/** Says that a failed run is final. Only an attempt that never started is retried. */
 const finality = (run: ExplainedSlot["run"]): string => {
   if (run === null) return ""
   return run.attempt > 1 && run.attempt >= run.max_attempts
@@ -185,7 +178,6 @@ const finality = (run: ExplainedSlot["run"]): string => {
     : `Failed on attempt ${run.attempt}; failures are not retried.`
 }
 
-/** Describes the completed runs outside the schedule. */
 const besides = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData): string => {
   const others = slots.filter(({ expected, outcome }) => !expected && outcome === "completed")
   const [first] = others
@@ -210,20 +202,16 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
     : "Nothing was scheduled in this period."
 }
 
-/**
- * Matches the column name at the start of a row fault (`sync_scheduler.row_fault`). A schedule fault instead starts with a field
- * of the expression.
- */
+/** Matches the start of a `sync_scheduler.row_fault`. A schedule fault starts with a field of the expression instead. */
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /
 
-/** Says why an integration never runs: its schedule or another column is invalid. */
 export const neverRuns = (fault: string): string => {
   const isOfRow = OF_ROW.test(fault)
   return `${isOfRow ? "It never runs" : "The schedule is invalid, so it never runs"}: ${ended(fault)}`
 }
 
-/** Describes the pause: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
+/** Returns `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
 export const pausedSince = (timeline: TimelineData): string => {
   const { actions, history, integration } = timeline
   const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < timeline.to)

@@ -12,32 +12,29 @@ import { ExplainedSlot, explainSlots, timeIn } from "./SlotTimeline.ts"
 
 const READ_WITHIN_MS = 5_000
 
-/**
- * Whether an integration ran, and the reason: the output of `explain -o json` and the response of `GET /api/explain/...`. `answer`
- * is one of the values described at `ExplainAnswer`.
- */
+/** The output of `explain -o json` and the response of `GET /api/explain/...`. `ExplainAnswer` describes `answer`. */
 export const Explanation = Schema.Struct({
   now: Instant,
   from: Instant,
   /** The end of the period, exclusive. */
   to: Instant,
   integration_id: Schema.String,
-  /** The integration, or null if it was deleted. */
+  /** Null if the integration was deleted. */
   integration: Schema.NullOr(IntegrationState),
   answer: Schema.Literal("yes", "partly", "unknown", "no", "not_yet", "nothing_due"),
   /** The answer as sentences: yes or no, then which run, then why. */
   sentence: Schema.String,
-  /** The number of slots that were due, and the number of completed slots. */
+  /** The number of slots that were due. */
   expected: Schema.Int,
   completed: Schema.Int,
-  /** The slots, oldest first. If there are more slots than the limit, the oldest slots are left out. */
+  /** The slots, oldest first. If there are more slots than the limit, the oldest ones are left out. */
   slots: Schema.Array(ExplainedSlot),
   truncated: Schema.Boolean,
-  /** Other relevant facts: pause, breaker, provider, backfill requests, and earlier schedules. */
+  /** Other facts, such as a pause, an open breaker or an earlier schedule. */
   notes: Schema.Array(Schema.String),
   /** Suggested commands, most useful first. */
   actions: Schema.Array(NextAction),
-  /** The next slot. Null if there is none; `next` then gives the reason. */
+  /** Null if there is no next slot. `next` then gives the reason. */
   next_run_at: Schema.NullOr(Instant),
   next: Schema.String
 })
@@ -66,7 +63,6 @@ export const explain = (options: {
     Effect.withSpan("Operator.explain")
   )
 
-/** Explains a timeline. Pure: the same facts give the same explanation. */
 export const explainTimeline = (
   integrationId: string,
   timeline: TimelineData,

@@ -14,13 +14,9 @@ type Counts = Readonly<Record<StateName, number>>
 
 const MAX_MESSAGE = 120
 
-/** Formats a number: `1,204`. */
 const count = (value: number): string => value.toLocaleString("en-US")
 
-/**
- * Returns `0 of 1,000 have completed a run yet`, according to the retained runs; null if at least one integration has completed
- * a run.
- */
+/** Returns `0 of 1,000 have completed a run yet`, according to the retained runs; null if an integration has completed a run. */
 export const noneCompleted = (
   integrations: ReadonlyArray<Pick<IntegrationState, "last_completed_slot">>
 ): string | null => {
@@ -31,8 +27,8 @@ export const noneCompleted = (
 }
 
 /**
- * Returns the headline: `0 of 1,000 have completed a run yet; 200 are being retried: function refused, not_found`, or `1
- * overdue, 2 failing, 409 on time`. The headline states facts and adds no judgement.
+ * Returns `1 overdue, 2 failing, 409 on time`, or `200 of 1,000 are being retried: function refused, not_found` if there is one
+ * cause.
  */
 export const headlineOf = (seen: Seen): string => {
   const { causes, counts, integrations, unreadable } = seen
@@ -51,13 +47,11 @@ export const headlineOf = (seen: Seen): string => {
   return parts.join("; ")
 }
 
-/** Returns the counts for each state, worst first. */
 const countsOf = (counts: Counts): ReadonlyArray<string> =>
   StateName.literals
     .filter((name) => counts[name] > 0)
     .map((name) => `${count(counts[name])} ${APPEARANCE[name].word}`)
 
-/** Returns the cause as a sentence: `200 of 1,000 are being retried: function refused, not_found`. */
 const causeSentence = (
   { code, count: n, message, state, word }: CauseGroup,
   of: string
@@ -67,7 +61,7 @@ const causeSentence = (
   return `${count(n)}${of} ${being}${why === "" ? "" : `: ${why}`}`
 }
 
-/** Describes the last tick: `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`. If ticks have stopped, the line says so first. */
+/** Returns `last tick 4 s ago, took 1.9 s, 12 due, by web-1-77-0c1f`. */
 export const heartbeatLine = (
   { last_activity_at, last_tick, verdict }: SchedulerHealth,
   now: number

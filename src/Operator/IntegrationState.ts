@@ -10,7 +10,7 @@ import {
   StateName
 } from "../Domain/State.ts"
 
-/** One integration: its facts and its state. People see `symbol` and `word`; programs use `state`. */
+/** One integration with its state. People see `symbol` and `word`; programs use `state`. */
 export const IntegrationState = Schema.Struct({
   ...IntegrationStatus.fields,
   state: StateName,
@@ -23,13 +23,12 @@ export const IntegrationState = Schema.Struct({
 })
 export type IntegrationState = typeof IntegrationState.Type
 
-/** Adds the state to an integration's status. */
 export const withState = (status: IntegrationStatus, frame: StateContext): IntegrationState => {
   const state = decideState(status, frame)
   return { ...status, ...state, ...APPEARANCE[state.state] }
 }
 
-/** Orders integrations: worst state first, and within one state, the integration that entered the state first. */
+/** Orders integrations: worst state first, then longest-lasting first. */
 export const worstFirst: Order.Order<IntegrationState> = Order.combine(
   Order.make((a, b) => {
     const order = compareStates(a, b)

@@ -15,11 +15,10 @@ export interface UnresolvedName {
 }
 
 const READ_WITHIN_MS = 5_000
-/** The minimum number of digits in an id prefix. A shorter text is more likely to be a name. */
+/** The minimum number of digits in an id prefix. Shorter words are treated as names. */
 const LEAST_DIGITS = 4
 const LISTED = 6
 
-/** Reads the names of integrations and the database's time. */
 export const readNamed: Effect.Effect<
   { readonly now: number; readonly integrations: ReadonlyArray<Named> },
   SupabaseError,
@@ -28,19 +27,17 @@ export const readNamed: Effect.Effect<
   supabase.call(readNames, {}).pipe(retryFor(READ_WITHIN_MS))
 )
 
-/** Reads the database's time, on which all decisions are based. */
+/** Reads the database's time. */
 export const readClock: Effect.Effect<number, SupabaseError, Supabase> = Effect.flatMap(
   Supabase,
   (supabase) => supabase.call(readNames, { p_limit: 1 }).pipe(retryFor(READ_WITHIN_MS))
 ).pipe(Effect.map(({ now }) => now))
 
-/**
- * Returns `Acme AS / xledger`, with the organisation's id if the organisation has no name. The caller must escape the text.
- */
+/** Returns `Acme AS / xledger`. The caller must escape the name. */
 export const displayName = (one: Pick<Named, "org_name" | "org_id" | "integration_type">): string =>
   `${one.org_name ?? one.org_id.slice(0, 8)} / ${one.integration_type}`
 
-/** Returns a function that shortens an id to its shortest unique prefix among `ids`, with at least eight digits. */
+/** Returns a function that shortens an id to eight digits, unless another one of `ids` starts with the same digits. */
 export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const counts = new Map<string, number>()
   for (const id of new Set(ids)) {
@@ -51,9 +48,8 @@ export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) =
 }
 
 /**
- * Resolves words to integrations. The first word is an organisation (id, id prefix, name or part of the name) or an integration
- * (id or id prefix). The second word selects an integration of that organisation (id, id prefix or type). Without a second word,
- * all integrations of the organisation match. Ignores case.
+ * Resolves words to integrations, ignoring case. `first` is the id, an id prefix or a part of the name of an organisation, or the
+ * id or an id prefix of an integration. `second` is the id, an id prefix or the type of one of its integrations.
  */
 export const resolveName = (
   names: ReadonlyArray<Named>,
@@ -104,7 +100,7 @@ const organisationOf = (
   })
 }
 
-/** Returns the searchable words in a name: the whole name, and each of its longer words. */
+/** Returns the whole name and each of its longer words. */
 const wordsOf = (name: string): ReadonlyArray<string> => {
   const whole = name.trim().toLowerCase()
   return [...whole.split(/[^\p{L}\p{N}]+/u).filter(({ length }) => length > 3), whole]
@@ -136,7 +132,7 @@ const integrationOf = (
   })
 }
 
-/** Returns the only match. If there are several matches, fails with a hint on how to select one. */
+/** Fails if there is not exactly one match. */
 export const single = (found: ReadonlyArray<Named>): Either.Either<Named, UnresolvedName> => {
   const [one, ...more] = found
   const shortId = shortIds(found.map(({ integration_id }) => integration_id))

@@ -8,10 +8,9 @@ import type { ExplainVerdict } from "./ExplainAnswer.ts"
 export const NextAction = Schema.Struct({ what: Schema.String, command: Schema.String })
 export type NextAction = typeof NextAction.Type
 
-/** Shortens a run's id to a prefix that commands accept. */
 const shortId = (id: string): string => id.slice(0, 8)
 
-/** Returns the commands to suggest after an explanation, most useful first; none if nothing needs attention. */
+/** Returns the suggested commands, most useful first; none if nothing needs attention. */
 export const actionsOf = (
   { answer, last, since }: ExplainVerdict,
   { integration, scheduler }: TimelineData

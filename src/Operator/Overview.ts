@@ -14,7 +14,7 @@ import { IntegrationState, withState, worstFirst } from "./IntegrationState.ts"
 
 /** The number of integrations per call. A page of this size is about 700 KB. */
 const PAGE = 500
-/** The maximum number of integrations to read. If a project has more, `truncated` is true in its overview. */
+/** The maximum number of integrations to read. `truncated` is true if there are more. */
 export const MAX_INTEGRATIONS = 20_000
 /** How long a failed read of a page is retried, in milliseconds. */
 const READ_WITHIN_MS = 5_000
@@ -48,27 +48,22 @@ export const Overview = Schema.Struct({
   verdict: Schema.Literal("ok", "waiting", "attention", "stopped", "never"),
   /** The facts in one line, worst first: `1 overdue, 2 failing, 409 on time`. */
   headline: Schema.String,
-  /** The scheduler's last tick, in one line. */
   heartbeat: Schema.String,
   scheduler: SchedulerHealth,
-  /** The total number of integrations in the project, ignoring the filter. */
+  /** The number of integrations in the project, ignoring the filter. */
   total: Schema.Int,
   counts: Counts,
-  /** The reasons why integrations need attention, one entry per cause, worst first. */
+  /** The causes, worst first. */
   causes: Schema.Array(CauseGroup),
   /** The integrations, worst first. */
   integrations: Schema.Array(IntegrationState),
-  /** Rows that this version cannot decode. `integrations` does not contain these rows. */
+  /** Rows that this version cannot decode, which `integrations` does not contain. */
   unreadable: Schema.Array(Schema.Struct({ integration_id: Schema.String, why: Schema.String })),
-  /** Whether some integrations were not read. */
   truncated: Schema.Boolean
 })
 export type Overview = typeof Overview.Type
 
-/**
- * Selects the integrations to read; the default is all. `search`: a part of an organisation's name or of a type, or an id
- * prefix.
- */
+/** Selects the integrations; the default is all. `search` is a part of an organisation's name or of a type, or an id prefix. */
 export interface OverviewOptions {
   readonly driftAlertMs: number
   readonly orgId?: string | undefined
@@ -77,7 +72,7 @@ export interface OverviewOptions {
   readonly search?: string | undefined
 }
 
-/** Reads the status of all integrations and derives the overview. Writes nothing. *Fails with* SupabaseError. */
+/** Reads the status of the selected integrations. *Fails with* SupabaseError. */
 export const readOverview = (
   options: OverviewOptions
 ): Effect.Effect<Overview, SupabaseError, Supabase> =>
@@ -141,7 +136,7 @@ const overviewOf = (
   }
 }
 
-/** Derives the parts of an overview that depend on the states of integrations, and sorts the integrations worst first. */
+/** Sorts the integrations worst first and summarises their states. */
 export const summariseStates = (
   integrations: ReadonlyArray<IntegrationState>,
   unreadable: Overview["unreadable"],

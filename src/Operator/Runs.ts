@@ -10,10 +10,7 @@ import { Supabase } from "../Services/Supabase.ts"
 
 const READ_WITHIN_MS = 5_000
 
-/**
- * Selects runs, newest slots first. `since` and `until` (exclusive) bound the slots. `lateMs` selects runs with a start lag above
- * this limit.
- */
+/** `since` and `until` (exclusive) bound the slots. `lateMs` selects runs with a longer start lag. */
 export interface RunFilter {
   readonly since?: number | undefined
   readonly until?: number | undefined
@@ -21,16 +18,13 @@ export interface RunFilter {
   readonly lateMs?: number | undefined
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
-  /** The maximum number of runs to return: 100 by default, and no more than 1,000. */
+  /** At most 1,000; the default is 100. */
   readonly limit?: number | undefined
   /** The cursor of the previous page. */
   readonly cursor?: string | undefined
 }
 
-/**
- * A page of runs: the output of `runs list -o json` and the response of `GET /api/runs`. `cursor` is null on the last
- * page.
- */
+/** The output of `runs list -o json` and the response of `GET /api/runs`. `cursor` is null on the last page. */
 export const RunsPage = Schema.Struct({
   now: Instant,
   runs: Schema.Array(ListedRun),
@@ -40,11 +34,10 @@ export const RunsPage = Schema.Struct({
 })
 export type RunsPage = typeof RunsPage.Type
 
-/** One run with its events: `runs show -o json`, `GET /api/runs/<id>`. */
+/** The output of `runs show -o json` and the response of `GET /api/runs/<id>`. */
 export const RunDetail = readRun.result
 export type RunDetail = typeof RunDetail.Type
 
-/** The appearance of a run's status: word, symbol and severity. */
 export const RUN_APPEARANCE: Readonly<
   Record<RunStatus, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
@@ -58,7 +51,7 @@ export const RUN_APPEARANCE: Readonly<
 
 const decodeRun = Schema.decodeUnknownEither(ListedRun)
 
-/** Reads one page of runs. Writes nothing. *Fails with* SupabaseError. */
+/** Reads one page of runs, newest slots first. *Fails with* SupabaseError. */
 export const listRuns = (filter: RunFilter): Effect.Effect<RunsPage, SupabaseError, Supabase> =>
   Effect.gen(function* () {
     const supabase = yield* Supabase
@@ -83,10 +76,7 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
   ...(filter.cursor === undefined ? {} : { p_cursor: filter.cursor })
 })
 
-/**
- * Reads one run by its id or an id prefix. `run` is null unless exactly one run matches. If several runs match, `candidates` lists
- * them.
- */
+/** Reads one run by its id or an id prefix. If several runs match, `run` is null and `candidates` lists them. */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
     supabase.call(readRun, { p_run: id }).pipe(retryFor(READ_WITHIN_MS))

@@ -7,13 +7,11 @@ import { listRuns } from "./Runs.ts"
 
 /** The maximum number of integrations to explain in one response. Each explanation costs a database call. */
 export const MAX_EXPLAINED = 20
-/** The maximum number of failed or unknown runs to read, newest first. */
+/** The maximum number of failed or unknown runs to read. */
 const MAX_RUNS = 1000
 
 /**
- * Selects which of an organisation's integrations to explain: first those with a failed or unknown run in [from, to), then
- * those in the worst states. Makes one call, plus one call per 500 integrations if fewer than `MAX_EXPLAINED` integrations
- * have a failed or unknown run.
+ * Selects the integrations to explain: first those with a failed or unknown run in [from, to), then those in the worst states.
  */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,

@@ -9,8 +9,8 @@ import { shortInstant } from "../Domain/Schedule/Schedule.ts"
 import { rejectedBy } from "../Domain/State.ts"
 
 /**
- * The outcome of a slot. `skipped_range`: the slot was skipped and is recorded in a range. `due`: no engine has claimed the
- * slot yet. `missing`: the slot has neither a run nor a record, which is a bug.
+ * The outcome of a slot. `skipped_range`: skipped and recorded in a range. `due`: not claimed yet. `missing`: neither a run nor a
+ * record, which is a bug.
  */
 export const SlotOutcome = Schema.Literal(
   "completed",
@@ -26,12 +26,9 @@ export const SlotOutcome = Schema.Literal(
 )
 export type SlotOutcome = typeof SlotOutcome.Type
 
-/** One slot: its outcome, the reason, and the run with its events, if the slot has a run. */
 export const ExplainedSlot = Schema.Struct({
   slot: Instant,
-  /**
-   * True if the slot was due according to the schedule or to a manually set `next_run_at`. False for a manual run or a backfill.
-   */
+  /** Whether the schedule or a manually set `next_run_at` made the slot due. False for a manual run or a backfill. */
   expected: Schema.Boolean,
   outcome: SlotOutcome,
   why: Schema.String,
@@ -40,15 +37,12 @@ export const ExplainedSlot = Schema.Struct({
 })
 export type ExplainedSlot = typeof ExplainedSlot.Type
 
-/** The maximum number of slots that are explained individually. If there are more slots, only the newest ones are explained. */
+/** The maximum number of slots to explain. Older slots are left out. */
 export const MAX_SLOTS = 500
 
 type TimelineRun = TimelineData["runs"][number]
 
-/**
- * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and the slots of runs
- * outside the schedules. `truncated` is true if older slots were left out.
- */
+/** Returns every slot of the schedules and of other runs in the timeline's window, oldest first. */
 export const explainSlots = (
   timeline: TimelineData
 ): { readonly slots: ReadonlyArray<ExplainedSlot>; readonly truncated: boolean } => {
@@ -83,10 +77,7 @@ export const explainSlots = (
   }
 }
 
-/**
- * Whether the schedule made the run due. This is determined by the run's `trigger`, because the run's slot might not match the
- * schedule, or might be older than the recorded schedules.
- */
+/** Returns whether the schedule made the run due. The slot itself might not match any recorded schedule. */
 export const isOfSchedule = (run: Pick<TimelineRun, "trigger"> | undefined): boolean =>
   run?.trigger === "schedule" || run?.trigger === "catch_up"
 
@@ -96,7 +87,7 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/** The maximum number of slots to compute. It is far above `MAX_SLOTS`, so that the newest slots are computed. */
+/** The maximum number of slots to compute per segment. It is far above `MAX_SLOTS`, so that the newest slots are computed. */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {
@@ -167,7 +158,6 @@ const withoutRun = (
     : { outcome: "due", why: blockedBy(slot, timeline) }
 }
 
-/** Explains why a due slot has not been claimed. */
 const blockedBy = (slot: number, timeline: TimelineData): string => {
   const { integration, now, scheduler } = timeline
   const fault = integration?.schedule_error ?? null
@@ -230,7 +220,7 @@ const earlier = (run: TimelineRun): string =>
     })
     .join("; ")
 
-/** Explains why a run started late: no engine was ticking, or the run is a catch-up. */
+/** Says how late a run started, and whether no engine was ticking. Returns an empty string for less than a minute. */
 const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   const drift = run.drift_ms ?? 0
   if (drift < 60_000 || run.started_at === null) return ""
@@ -238,7 +228,7 @@ const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   return joined([late, silence(run.scheduled_for, run.started_at, timeline)])
 }
 
-/** Returns `no engine ticked from ... to ...` when a gap between ticks overlaps the period from `from` to `to`. */
+/** Returns `no engine ticked from ... to ...` if a gap between ticks overlaps the period from `from` to `to`. */
 const silence = (from: number, to: number, timeline: TimelineData): string => {
   const quiet = timeline.silences.find((one) => one.from < to && (one.to ?? timeline.now) > from)
   if (quiet === undefined) return ""
@@ -246,7 +236,6 @@ const silence = (from: number, to: number, timeline: TimelineData): string => {
   return `no engine ticked from ${timeIn(timeline, quiet.from)}${end}`
 }
 
-/** Says what happens after an unknown outcome. */
 const afterwards = (run: TimelineRun, timeline: TimelineData): string => {
   if (run.released_at !== null) return "released: later runs can start"
   const { now } = timeline

@@ -6,13 +6,12 @@ import type { Supabase } from "../Services/Supabase.ts"
 import type { IntegrationState } from "./IntegrationState.ts"
 import { type Overview, readOverview } from "./Overview.ts"
 
-/** The time limit for the read, in ms: the status of 20,000 integrations takes several seconds. */
+/** The time limit in milliseconds. Reading the status of 20,000 integrations takes several seconds. */
 const READ_WITHIN_MS = 20_000
 
 /**
- * Reads the status of all integrations and sets the gauges that come from the database: overdue integrations, and integrations
- * per state. *Guarantees*: never fails, and ends within a time limit. When the read fails, the gauges are NaN, because an
- * outdated value would look healthy.
+ * Sets the gauges that come from the database: the integrations per state, and the longest overdue time. *Guarantees*: never
+ * fails, and ends within a time limit. If the read fails, the gauges are NaN, because an outdated value would look healthy.
  */
 export const measureStatus = (driftAlertMs: number): Effect.Effect<void, never, Supabase> =>
   readOverview({ driftAlertMs }).pipe(
@@ -38,10 +37,7 @@ const forget = (cause: Cause.Cause<SupabaseError | Cause.TimeoutException>) =>
     return Effect.logDebug(`The status could not be read for the metrics: ${Cause.squash(cause)}`)
   })
 
-/**
- * Returns how long an integration has been overdue, or how long its next slot has waited to start, in milliseconds; 0 while the
- * slot cannot start.
- */
+/** Returns how long an integration has been overdue or its next slot has waited, in milliseconds; 0 if the slot cannot start. */
 const waitedMs = (one: IntegrationState, now: number): number => {
   const { breaker_until, enabled, live_run, next_run_at, schedule_error, since, state } = one
   if (state === "overdue") return now - (since ?? now)

@@ -1,7 +1,7 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of a response. `value` is the unchanged JSON. `words` describes what the JSON says about the sync. */
+/** The parsed body of a response. `words` is the meaning of the JSON for the sync. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
@@ -10,10 +10,7 @@ export type AnswerBody =
 /** The maximum accepted nesting depth. Deeper JSON could overflow this program's or PostgreSQL's stack. */
 const MAX_DEPTH = 100
 
-/**
- * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body that contains
- * only whitespace is treated as empty.
- */
+/** Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. */
 export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
   if (isTruncated) return { _tag: "Unreadable", why: "it is longer than 64 KiB" }
   const trimmed = text.trim()
@@ -30,19 +27,18 @@ export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
   }
 }
 
-/** Returns what the body says about the sync; `nothing` for a body that is not JSON. */
 export const saysOf = (body: AnswerBody): AnswerWords["says"] =>
   body._tag === "Json" ? body.words.says : "nothing"
 
-/** Returns an own property of the body's JSON object; undefined if the body is not a JSON object. */
+/** Returns undefined if the body is not a JSON object. */
 export const fieldOf = (body: AnswerBody, name: string): unknown =>
   body._tag === "Json" && isRecord(body.value) && Object.hasOwn(body.value, name)
     ? body.value[name]
     : undefined
 
 /**
- * Returns the code and message of the error in the body. Reads `error` or the first element of `errors` (text or
- * `{code, message}`). If the body has neither field, reads the top level, where problem+json has `title` and `detail`.
+ * Returns the code and message of the error in the body. Reads `error`, then the first element of `errors`, then the top level,
+ * where problem+json has `title` and `detail`.
  */
 export const wordsOf = (
   body: AnswerBody
@@ -62,7 +58,7 @@ const firstOf = (errors: unknown): unknown => (Array.isArray(errors) ? errors[0]
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.trim() !== ""
 
-/** Returns the value as an error code if it is a single short word, otherwise null. */
+/** Returns null unless the value is a single short word. */
 const codeFrom = (value: unknown): string | null => {
   const text = typeof value === "number" ? String(value) : value
   return typeof text === "string" && /^[\w.:-]{1,100}$/.test(text) ? tidyMessage(text) : null

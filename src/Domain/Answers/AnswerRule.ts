@@ -1,9 +1,6 @@
 import { type AnswerBody, fieldOf, saysOf } from "./AnswerBody.ts"
 
-/**
- * The facts about a response that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform
- * sets.
- */
+/** `platformCode` is the `sb-error-code` header, which only Supabase's platform sets. */
 export interface AnswerFacts {
   readonly status: number
   readonly platformCode: string | null
@@ -11,12 +8,11 @@ export interface AnswerFacts {
 }
 
 /**
- * A rule that determines the outcome from a response. Rules are data, so that the reference page can be generated from them. The
- * first rule that matches a response applies.
+ * A rule that determines the outcome from a response. The first matching rule applies. `bun run docs` lists the rules in
+ * docs/reference/errors.md.
  *
- * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the response has none, the
- * text after the `|`). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message
- * begins with the function's own message.
+ * `code` can contain `<status>`, `<sb-error-code>` or `<error.code>`. The last one is the function's own code or, if there is
+ * none, the text after the `|`. With `speaks: "function"`, the message begins with the function's own message.
  */
 export interface AnswerRule {
   readonly name: string
@@ -34,7 +30,7 @@ const is2xx = ({ status }: AnswerFacts): boolean => status >= 200 && status < 30
 const is4xx = ({ status }: AnswerFacts): boolean => status >= 400 && status < 500
 const is5xx = ({ status }: AnswerFacts): boolean => status >= 500 && status < 600
 
-/** Rules for the function's own responses. docs/reference/errors.md lists all rules in a table. */
+/** Rules for the function's own responses. */
 export const functionRules: ReadonlyArray<AnswerRule> = [
   {
     name: "refusal_that_says_success",
@@ -172,7 +168,6 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   }
 ]
 
-/** The rule that applies if no other rule matches. */
 export const lastRule: AnswerRule = {
   name: "anything_else",
   when: "any other status",

@@ -8,11 +8,7 @@ const says =
 
 const retried = "The run is retried automatically."
 
-/**
- * Rules for Supabase's own errors, which carry an `sb-error-code` header. These rules are applied before those for the function's
- * responses.
- * *Source*: https://supabase.com/docs/guides/functions/error-codes
- */
+/** Rules for Supabase's own errors. *Source*: https://supabase.com/docs/guides/functions/error-codes */
 export const platformRules: ReadonlyArray<AnswerRule> = [
   {
     name: "platform_key_refused",

@@ -13,14 +13,14 @@ const Report = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Report)
 
-/** The accounting API's response, as reported by the function. `host` is null if the function does not report the host. */
+/** The accounting API's response, as reported by the function. `host` is null if not reported. */
 export interface ProviderResponse extends VendorAnswer {
   readonly host: string | null
 }
 
 /**
- * Reads the `vendor` field of a function's response: `{host?, status, headers?, code?, body?}`. Returns null if the field is absent
- * or unreadable, because the field is optional and must not affect the run's outcome.
+ * Reads the optional `vendor` field of a function's response. Returns null if the field is unreadable, because the field must not
+ * affect the run's outcome.
  * *Source*: supabase/functions/README.md, "Reports of the accounting API's response".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {

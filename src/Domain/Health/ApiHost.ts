@@ -3,8 +3,8 @@ import type { ProbeMethod, Provider } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
- * An integration's accounting API: one row in `integration_health`. `host` is a host name, or `host/path` if only the integration's
- * `health_url` identifies the API. In the latter case, the health applies only to integrations with the same `health_url`.
+ * An integration's accounting API: one row in `integration_health`. `host` is a host name, or `host/path` if only a `health_url`
+ * identifies the API.
  */
 export interface ApiHost {
   readonly provider: string
@@ -17,20 +17,19 @@ export interface ProbeTarget extends ApiHost {
   readonly url: string
 }
 
-/** The fields that identify an integration's API. */
 export interface ApiSource {
   readonly integration_type: string
   readonly health_url?: string | null
 }
 
-/** The maximum number of cached APIs. An installation normally uses a few dozen. */
+/** The maximum number of cached APIs. */
 const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
  * Returns an integration's API: the API at `health_url` if the provider has no probe for that host, otherwise the provider's API.
- * Returns null (the health stays unknown) if `health_url` is unusable, or if there is no `health_url` and the provider is unknown
- * or has one host per tenant.
+ * Returns null if `health_url` is unusable. Without a `health_url`, returns null if the provider is unknown or has one host per
+ * tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`
@@ -50,9 +49,7 @@ export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHo
   return api
 }
 
-/**
- * Returns the probe for an integration's API; null if the API cannot be probed. `health_method` is used only with a `health_url`.
- */
+/** Returns null if the API cannot be probed. `health_method` is used only with a `health_url`. */
 export const probeOf = (
   source: ApiSource & { readonly health_method: ProbeMethod }
 ): ProbeTarget | null => {
@@ -70,16 +67,10 @@ export const probeOf = (
 const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
-/**
- * Returns whether a `health_url` identifies the API. If so, the API's health applies only to integrations with the same
- * `health_url`.
- */
+/** Returns whether a `health_url` identifies the API. The API's health then applies only to integrations with that URL. */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 
-/**
- * Returns `host/path`, truncated to the column's length. A URL with a query is identified by a hash, because the query may contain
- * a secret.
- */
+/** Returns `host/path`, truncated to the column's length. A hash replaces the query, which might contain a secret. */
 const ownName = (host: string, url: string): string => {
   const { pathname = "/", search = "" } = URL.parse(url) ?? {}
   const name = host + pathname
@@ -89,7 +80,7 @@ const ownName = (host: string, url: string): string => {
 }
 const MAX_NAME = 200
 
-/** Returns the host of an https URL in lower case, without a trailing dot. A non-default port is part of the host. */
+/** Returns the host of an https URL without a trailing dot, and with its port if the port is not 443. */
 const hostIn = (url: string): string | null => {
   const parsed = URL.parse(url)
   if (parsed === null || parsed.protocol !== "https:" || parsed.hostname === "") return null

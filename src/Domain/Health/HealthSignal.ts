@@ -4,7 +4,7 @@ import { type ApiSource, apiOf } from "./ApiHost.ts"
 import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
-/** A health signal derived from an accounting API's response, as sent to the database. The database decides how to react. */
+/** A health signal derived from an accounting API's response, as sent to the database. */
 export const HealthSignal = Schema.Struct({
   provider: Schema.String,
   /** The host that the function reports; used if the integration does not identify its API. */
@@ -30,7 +30,6 @@ export const HealthSignal = Schema.Struct({
 })
 export type HealthSignal = typeof HealthSignal.Type
 
-/** Converts a sign into the form that the database stores. `status` is null if the HTTP status is unknown. */
 export const toHealthSign = (
   provider: Provider,
   host: string | null,
@@ -69,9 +68,8 @@ const names = {
 } as const
 
 /**
- * Derives the accounting API's health signal from a run's outcome; null if the outcome says nothing about the API's health. Uses
- * the vendor's response if the function reports one. Otherwise, treats a 429 from the function, or a failure with one of the
- * vendor's codes, as the vendor's response. `now` is in epoch milliseconds.
+ * Derives the accounting API's health signal from a run's outcome; null if the outcome reveals nothing about the API. Uses the
+ * vendor's response, if reported. Otherwise, a 429 or one of the vendor's codes in the function's response signals throttling.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome
@@ -89,7 +87,6 @@ export const signalOf = (source: ApiSource, outcome: Outcome, now: number): Heal
   return sign === null ? null : toHealthSign(provider, null, outcome.httpStatus, sign)
 }
 
-/** Detects throttling in the function's own response. */
 const throttleIn = (provider: Provider, outcome: Outcome, now: number): Sign | null => {
   if (outcome._tag === "Completed" || outcome._tag === "Accepted") return null
   const isOwn429 = outcome._tag === "NotExecuted" && outcome.code === "HTTP_429"

@@ -1,28 +1,21 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * The facts about one accounting API: how to check that the API is reachable without using up its quota, and how it throttles.
- * Undocumented facts are omitted, and the generic rule applies: 429 signals throttling, Retry-After states how long to wait, and
- * any other status below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
+ * The facts about one accounting API: how to probe it without using up its quota, and how it throttles. Where a fact is not
+ * documented, the generic rule applies: 429 signals throttling, Retry-After states the wait, and any other status below 500 means
+ * that the API is reachable.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */
   readonly name: string
-  /** The display name. */
   readonly title: string
   /** The values of `integration_type` for this provider, in lower case, letters and digits only. */
   readonly types: ReadonlyArray<string>
   /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
-  /**
-   * The probe: one request without credentials or body. Null if each tenant has its own host, in which case only a `health_url` can
-   * be probed.
-   */
+  /** One request without credentials or body. Null if each tenant has its own host. Only a `health_url` can then be probed. */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
-  /**
-   * How long the API must have been idle before it is probed, in milliseconds (at least 15 minutes). Also the interval between
-   * probes.
-   */
+  /** The idle time before a probe and the interval between probes, in milliseconds: at least 15 minutes. */
   readonly probeEveryMs: number
   /** How the API signals throttling, in addition to 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
@@ -31,21 +24,19 @@ export interface Provider {
   readonly quotas: ReadonlyArray<QuotaHeaders>
   /** Matches the wait in a response's text. The first capture group is the number of seconds. */
   readonly waitText: RegExp | null
-  /** The documented maximum number of concurrent requests. After throttling, the limit rises step by step up to this number. */
+  /** The documented maximum number of concurrent requests. After throttling, the limit rises in steps up to this number. */
   readonly concurrency: number | null
 }
 
 export type ProbeMethod = "HEAD" | "GET" | "OPTIONS"
 
-/** Recognises throttling by status and code, or by code alone if `status` is null, even in an HTTP 200 response. */
+/** A response that signals throttling. A null `status` matches every status, even 200. */
 export interface ThrottleRule {
   readonly status: number | null
   readonly codes: ReadonlyArray<string>
 }
 
-/**
- * The names of quota headers, in lower case. `limit` is a header name or the documented limit; the `reset` header contains seconds.
- */
+/** The names of quota headers, in lower case. `limit` can also be the documented limit. The `reset` header contains seconds. */
 export interface QuotaHeaders {
   readonly name: string
   readonly remaining: string
@@ -60,11 +51,11 @@ export interface VendorAnswer {
   readonly headers: { readonly get: (name: string) => string | null }
   /** The error codes found anywhere in the body. */
   readonly codes: ReadonlyArray<string>
-  /** The body's text, which may state the wait in words. */
+  /** The body's text, which can state the wait in words. */
   readonly text: string
 }
 
-/** What is left of a quota. `resetMs` is null if the vendor does not say when the quota resets. */
+/** What is left of a quota. `resetMs` is null if unknown. */
 export interface Quota {
   readonly name: string
   readonly remaining: number
@@ -72,7 +63,6 @@ export interface Quota {
   readonly resetMs: number | null
 }
 
-/** What a response reveals about the API's health. */
 export type Sign =
   | { readonly _tag: "Reachable"; readonly quota: Quota | null }
   | { readonly _tag: "Unreachable"; readonly code: string; readonly message: string }
@@ -85,9 +75,9 @@ export type Sign =
       readonly quota: Quota | null
     }
 
-/** The maximum wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run one at a time. */
+/** The maximum wait that a vendor can impose on syncs, in milliseconds. */
 export const MAX_WAIT_MS = 3_600_000
-/** If less than this share of a quota is left, the host's syncs run one at a time, so that the quota lasts longer. */
+/** Below this share of a quota, the host's syncs run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
 /** Classifies a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
@@ -120,7 +110,6 @@ export const judgeVendor = (provider: Provider, answer: VendorAnswer, now: numbe
   return { _tag: "Reachable", quota }
 }
 
-/** Returns whether the quota is so low that syncs should run one at a time until it is refilled. */
 export const isLow = (quota: Quota): boolean =>
   quota.limit !== null && quota.limit > 0 && quota.remaining / quota.limit < LOW_SHARE
 
@@ -148,7 +137,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest remaining share. If a quota's limit is unknown, compares the remaining amount instead. */
+/** Returns the quota with the smallest remaining share, or the smallest remaining amount if its limit is unknown. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)

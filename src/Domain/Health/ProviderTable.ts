@@ -15,7 +15,7 @@ export const generic: Provider = {
       name: "requests",
       remaining: "x-ratelimit-remaining",
       limit: "x-ratelimit-limit",
-      // Some APIs send seconds in this header and others send an instant, so the header is ignored for unknown vendors.
+      // Some APIs send seconds, and others send an instant.
       reset: null
     }
   ],
@@ -24,9 +24,8 @@ export const generic: Provider = {
 }
 
 /**
- * A GraphQL API at a single address. Signals throttling with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month.
- * The probe has no token. Requests without a token may be billed too (this is not documented), so the probe is sent at most once an
- * hour, about 700 times a month. How long to wait after throttling is not documented.
+ * Signals throttling with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month, possibly even without a token, so
+ * the probe is sent at most once an hour.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -54,8 +53,8 @@ const xledger: Provider = {
 }
 
 /**
- * Responds with 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Retry-After is not
- * documented; clients choose their own wait. Processes up to 5 requests per user concurrently.
+ * Responds with 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Processes up to 5
+ * requests per user concurrently. Retry-After is not documented.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
  */
@@ -79,8 +78,8 @@ const businessCentral: Provider = {
 }
 
 /**
- * Has one host for each environment. Responds with 429 when resource-based limits are exceeded. Retry-After is documented for the
- * sister app (Human Resources), with a wait of 30 s if the header is absent.
+ * Has one host for each environment. Responds with 429 when resource-based limits are exceeded. For the sister app (Human
+ * Resources), a wait of 30 s without Retry-After is documented.
  * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
  * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
  */
@@ -95,8 +94,7 @@ const dynamicsFinance: Provider = {
 }
 
 /**
- * Allows 25 requests per client and tenant in a sliding window of 5 s, then responds with 429. Neither Retry-After nor quota
- * headers are documented.
+ * Allows 25 requests per client and tenant in a sliding window of 5 s, then responds with 429.
  * *Source*: fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api.
  */
 const fortnox: Provider = {
@@ -111,8 +109,7 @@ const fortnox: Provider = {
 }
 
 /**
- * Allows 600 requests a minute per client and endpoint, then responds with 429 and `ErrorCode` 4010, and states the wait in the
- * text: "... Try again in 55 seconds."
+ * Allows 600 requests a minute per client and endpoint, then responds with 429, `ErrorCode` 4010 and the wait in the text.
  * *Source*: developer.vismaonline.com/docs/rate-limits.
  */
 const vismaEaccounting: Provider = {
@@ -128,9 +125,8 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits the calls per hour for each company and client; only the response headers state the limit. Responds with 429 and
- * Retry-After. `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it
- * is shut down.
+ * Limits the calls per hour for each company and client. Only the response headers state the limit. The old host,
+ * integration.visma.net, allows 500 calls an hour until it is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {
@@ -151,9 +147,8 @@ const vismaNet: Provider = {
 }
 
 /**
- * No public page documents Tripletex's limits. The headers `X-Rate-Limit-*`, which state the reset in seconds, are known only from
- * client libraries. The generic rule also applies.
- * *Source*: the address comes from Tripletex's generated clients (tripletex.no/v2). The other facts are not documented.
+ * No public page documents Tripletex's limits. The headers `X-Rate-Limit-*` are known only from client libraries.
+ * *Source*: the address comes from Tripletex's generated clients (tripletex.no/v2).
  */
 const tripletex: Provider = {
   ...generic,
@@ -173,9 +168,9 @@ const tripletex: Provider = {
 }
 
 /**
- * Has one host for each account. Limits the account's concurrent requests (5 on a shared service, more on higher tiers). Beyond the
- * limit, RESTlets respond with 400 and SSS_REQUEST_LIMIT_EXCEEDED, REST responds with 429, and SOAP responds with faults. A probe
- * would count towards the limit. How long to wait after throttling is not documented.
+ * Has one host for each account. Limits the account's concurrent requests: 5 on a shared service, more on higher tiers. Above the
+ * limit, RESTlets respond with 400 and SSS_REQUEST_LIMIT_EXCEEDED, REST with 429, and SOAP with faults. A probe would count
+ * towards the limit.
  * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
  */
 const netsuite: Provider = {
@@ -202,8 +197,7 @@ const netsuite: Provider = {
 }
 
 /**
- * Allows a company 500 requests a minute and 10 concurrent requests, then responds with 429 and code 003001 (ThrottleExceeded);
- * clients should wait 60 s.
+ * Allows a company 500 requests a minute and 10 concurrent requests. Responds with 429 and code 003001 (ThrottleExceeded).
  * *Source*: blogs.intuit.com/2016/08/08/idg-concurrent-api-use-changes-coming-soon; the code is known from integrators' reports.
  */
 const quickbooks: Provider = {
@@ -219,8 +213,7 @@ const quickbooks: Provider = {
 }
 
 /**
- * Allows 60 calls a minute, 5,000 calls a day and 5 concurrent calls per organisation, and 10,000 calls a minute per app. Every
- * response states the remaining quota. A 429 has a Retry-After header.
+ * Allows an organisation 60 calls a minute, 5,000 calls a day and 5 concurrent calls. Allows an app 10,000 calls a minute.
  * *Source*: developer.xero.com/faq/limits and developer.xero.com/documentation/guides/oauth2/limits.
  */
 const xero: Provider = {
@@ -255,10 +248,9 @@ export const providers: ReadonlyArray<Provider> = [
 const byType = new Map(providers.flatMap((one) => one.types.map((type) => [type, one] as const)))
 const byName = new Map([generic, ...providers].map((one) => [one.name, one] as const))
 
-/** Returns the provider with this name, or the generic provider if there is none. */
 export const providerNamed = (name: string): Provider => byName.get(name) ?? generic
 
-/** Finds the provider by the integration's type, then by the host. Returns the generic provider if both are unknown. */
+/** Finds the provider by the integration's type, then by the host. */
 export const providerOf = (integrationType: string, host: string | null): Provider =>
   byType.get(integrationType.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ??
   providers.find((one) => host !== null && owns(one, host)) ??

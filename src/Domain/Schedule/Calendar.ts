@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: a set of days, with the same times on each day. Local
- * times are *readings*: epoch milliseconds, encoded as if the local time were UTC.
+ * The local times that a cron expression matches: a set of days, with the same times on each day. Local times are *readings*:
+ * epoch milliseconds, encoded as if the local time were UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
@@ -194,7 +194,7 @@ const split = (reading: number): readonly [day: number, second: number] => {
 
 const join = (day: number, second: number): number => (day * DAY_SECONDS + second) * 1000
 
-/** Returns the earliest matching reading in (after, upTo], or undefined if there is none. */
+/** Returns the earliest matching reading in (after, upTo]. */
 export const firstTime = (calendar: Calendar, after: number, upTo: number): number | undefined => {
   const [day, second] = split(after)
   const passed = timesUpTo(calendar, second)
@@ -205,7 +205,7 @@ export const firstTime = (calendar: Calendar, after: number, upTo: number): numb
   return reading <= upTo ? reading : undefined
 }
 
-/** Returns the latest matching reading in (after, upTo], or undefined if there is none. */
+/** Returns the latest matching reading in (after, upTo]. */
 export const lastTime = (calendar: Calendar, after: number, upTo: number): number | undefined => {
   const [day, second] = split(upTo)
   const passed = timesUpTo(calendar, second)
@@ -217,7 +217,7 @@ export const lastTime = (calendar: Calendar, after: number, upTo: number): numbe
   return reading > after ? reading : undefined
 }
 
-/** Counts the matching readings in (after, upTo]. The cost depends on the number of months, not on the number of readings. */
+/** Counts the matching readings in (after, upTo]. The cost depends on the number of months. */
 export const countTimes = (calendar: Calendar, after: number, upTo: number): number => {
   if (upTo <= after) return 0
   const [fromDay, fromSecond] = split(after)

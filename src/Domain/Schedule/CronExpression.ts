@@ -1,12 +1,11 @@
 import { Either } from "effect"
 
-/** A problem with an expression. `detail` states the error and its reason; `hint` says how to correct it. */
 export interface ExpressionProblem {
   readonly detail: string
   readonly hint: string
 }
 
-/** The maximum length of an expression. Longer expressions are rejected without parsing. */
+/** The maximum length of an expression, in characters. */
 export const MAX_LENGTH = 256
 
 interface Field {
@@ -53,9 +52,8 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Splits an expression into its six fields, seconds first. The seconds field is `0` if the expression has only five fields
- * (`0 2 * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
- * characters, the number of fields, and the nickname.
+ * Splits an expression into six fields, seconds first. Checks only the length, the characters, the number of fields and the
+ * nickname.
  */
 export const splitFields = (
   expression: string
@@ -91,8 +89,8 @@ export const splitFields = (
 }
 
 /**
- * Returns whether a schedule is interval-like: its minute or hour field contains a wildcard or a step. Other schedules have fixed
- * times of day. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *` have fixed times.
+ * Returns whether the minute or hour field contains a wildcard or a step. `0-59/20 2 * * *` is interval-like; `0,30 2 * * *` has
+ * fixed times.
  */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
@@ -155,9 +153,7 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
   }
 }
 
-/**
- * Explains a parser error: names the field and the item, and says what to write instead. Falls back to the parser's own message.
- */
+/** Explains a parser error and says what to write instead. Falls back to the parser's own message. */
 export const explainExpression = (
   fields: ReadonlyArray<string>,
   refusal: string

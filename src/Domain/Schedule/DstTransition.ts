@@ -4,10 +4,7 @@ import { firstSlot } from "./Occurrences.ts"
 import type { WallClock } from "./WallClock.ts"
 import { maxLocalTime, readingAt, showDate, showOffset, showTime } from "./WallClock.ts"
 
-/**
- * An instant at which a zone's clock skips (`gap`) or repeats (`overlap`) local times of a schedule. `at` is in epoch milliseconds;
- * `effect` describes the consequence in one sentence.
- */
+/** An instant (`at`, epoch milliseconds) at which the clock skips (`gap`) or repeats (`overlap`) local times of a schedule. */
 export interface DstTransition {
   readonly at: number
   readonly kind: "gap" | "overlap"
@@ -18,7 +15,7 @@ const MAX_LISTED = 3
 /** How far ahead to search for the next slot of an interval-like schedule, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
-/** Lists the schedule's local times in (after, upTo] as text: `02:00 and 02:30`. There must be at least one such time. */
+/** Lists the schedule's local times in (after, upTo]: `02:00 and 02:30`. Expects at least one. */
 const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string => {
   const count = countTimes(calendar, after, upTo)
   const times: Array<string> = []
@@ -32,7 +29,7 @@ const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string
   return `${times[0]} to ${showTime(lastTime(calendar, after, upTo) ?? upTo)} (${count} times)`
 }
 
-/** Formats an instant in local time. Includes the local date only if it differs from `date`. */
+/** Includes the local date only if it differs from `date`. */
 const showSlot = (clock: WallClock, slot: number, date: string): string => {
   const reading = readingAt(clock, slot)
   const day = showDate(reading) === date ? "" : `${showDate(reading)} `
@@ -63,7 +60,7 @@ const overlapEffect = (timetable: Timetable, at: number, after: number, upTo: nu
   return `${subject}; ${one ? "it" : "each"} runs once, the first time, at ${first}`
 }
 
-/** Returns the clock changes in (from, to] that affect a schedule, earliest first. Implements Schedule.clockChanges. */
+/** Returns the clock changes in (from, to] that affect a schedule, earliest first. */
 export const changesOf = (
   timetable: Timetable,
   from: number,

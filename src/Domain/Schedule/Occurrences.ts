@@ -4,11 +4,10 @@ import type { OffsetPeriod, WallClock } from "./WallClock.ts"
 import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
 
 /**
- * A calendar's local times in one zone. This file implements the daylight-saving rule in Domain/Schedule/Schedule, which maps local
- * times to instants:
+ * A calendar's local times in one zone. This file implements the daylight-saving rule in Domain/Schedule/Schedule:
  *
- * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
- * `firstInstant` never decreases, the slots in a period correspond to one range of readings.
+ * - Fixed times: the slot of a local time is its `firstInstant`. Because `firstInstant` never decreases, the slots in a period
+ * correspond to one range of readings.
  * - Interval-like: within a period of constant offset, the slots are the local times minus the offset.
  */
 export interface Timetable {
@@ -23,7 +22,7 @@ const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [n
   Math.min(upTo, period.to - 1) + period.offset
 ]
 
-/** Returns the first slot in (after, upTo], or undefined if there is none. */
+/** Returns the first slot in (after, upTo]. */
 export const firstSlot = (
   { calendar, clock, intervalLike }: Timetable,
   after: number,
@@ -42,7 +41,7 @@ export const firstSlot = (
   return undefined
 }
 
-/** Returns the latest slot in (after, upTo], or undefined if there is none. */
+/** Returns the latest slot in (after, upTo]. */
 export const latestSlot = (
   { calendar, clock, intervalLike }: Timetable,
   after: number,

@@ -34,7 +34,6 @@ export interface Schedule extends Timetable {
   readonly timezone: string
 }
 
-/** The number of slots in a period, and the first and latest slots (both None if the period has no slots). */
 export interface SlotSummary {
   readonly count: number
   readonly first: Option.Option<number>
@@ -114,11 +113,7 @@ export const parse = (
 /** Clamps an instant to the years 1900 to 9000. NaN stays NaN, so a period bounded by NaN is empty. */
 const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST), LATEST)
 
-/**
- * Returns the first slot strictly after an instant, or None if there is no slot within 41 years.
- *
- * *Guarantees*: the slot is on a whole second and later than `after`, so the results of repeated calls strictly increase.
- */
+/** Returns the first slot strictly after an instant, or None if there is no slot within 41 years. */
 export const next = (schedule: Schedule, after: number): Option.Option<number> =>
   Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
 
@@ -139,10 +134,7 @@ export const between = (
   return slots
 }
 
-/**
- * Counts the slots in (after, upTo] without enumerating them, and returns the count, the first slot and the latest slot. The cost
- * depends on the number of months and clock changes in the period, not on the number of slots.
- */
+/** Counts the slots in (after, upTo] without enumerating them. The cost depends on the number of months and clock changes. */
 export const summarise = (schedule: Schedule, after: number, upTo: number): SlotSummary => {
   const [from, to] = [clamp(after), clamp(upTo)]
   return {
@@ -152,10 +144,7 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
   }
 }
 
-/**
- * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each change
- * includes a sentence that describes its effect.
- */
+/** Returns the clock changes in (from, to] at which a local time of the schedule does not exist or occurs twice. */
 export const clockChanges = (
   schedule: Schedule,
   from: number,
@@ -163,8 +152,8 @@ export const clockChanges = (
 ): ReadonlyArray<DstTransition> => changesOf(schedule, clamp(from), clamp(to))
 
 /**
- * Formats an instant as local time with its zone: `2026-11-20 02:00 Europe/Oslo`. Shows seconds only if they are not zero, and the
- * numeric offset (`02:30 +01:00`) only if the clock shows the time twice. Uses UTC if the zone is unknown.
+ * Formats an instant as `2026-11-20 02:00 Europe/Oslo`. Shows the offset (`02:30 +01:00`) only if the clock shows the time twice.
+ * Uses UTC if the zone is unknown.
  */
 export const describeInstant = (ms: number, timezone: string): string => {
   const local = localTime(ms, timezone)
@@ -173,10 +162,7 @@ export const describeInstant = (ms: number, timezone: string): string => {
     : `${local.date} ${local.time} ${local.clock.timezone}`
 }
 
-/**
- * Formats an instant without its zone, as briefly as possible: `09:00` on the day of `now`, `11-19 02:00` on another day in the
- * same year, and with the year otherwise.
- */
+/** Formats an instant as `09:00` on the day of `now`, as `11-19 02:00` in the same year, and with the year otherwise. */
 export const shortInstant = (ms: number, timezone: string, now: number): string => {
   const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]
   if (local === undefined) return "not an instant"

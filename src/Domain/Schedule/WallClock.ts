@@ -1,9 +1,6 @@
 import { DateTime, Option } from "effect"
 
-/**
- * A period, `from` inclusive and `to` exclusive, with a constant offset from UTC: local reading = instant + `offset`. All values
- * are in milliseconds.
- */
+/** A period with a constant offset from UTC, in milliseconds: local reading = instant + `offset`. `to` is exclusive. */
 export interface OffsetPeriod {
   readonly from: number
   readonly to: number
@@ -11,13 +8,8 @@ export interface OffsetPeriod {
 }
 
 /**
- * The local clock of one IANA time zone.
- *
- * A *reading* is the local time on that clock, encoded as epoch milliseconds as if it were UTC. Arithmetic on readings is
- * therefore arithmetic on local times. `offsetPeriodAt` returns the offset period that contains an instant; neighbouring periods
- * may have the same offset.
- *
- * *Source*: the zone data of the runtime, through `Intl.DateTimeFormat`.
+ * The local clock of one IANA time zone. A *reading* is a local time, encoded as epoch milliseconds as if it were UTC.
+ * Neighbouring offset periods can have the same offset. *Source*: the zone data of the runtime, through `Intl.DateTimeFormat`.
  */
 export interface WallClock {
   readonly timezone: string
@@ -26,15 +18,9 @@ export interface WallClock {
 
 const SECOND = 1000
 const DAY = 86_400_000
-/**
- * The length of the blocks in which offset periods are computed and cached, in milliseconds. Computing one year for one zone takes
- * about 0.1 ms.
- */
+/** The length of a cached block of offset periods, in milliseconds. Computing one year for one zone takes about 0.1 ms. */
 const BLOCK = 400 * DAY
-/**
- * The step size when searching for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6
- * days and 23 hours apart.
- */
+/** The step of the search for offset changes, in milliseconds. Since 1970, changes are at least 6 days and 23 hours apart. */
 const PROBE = 4 * DAY
 /** An upper bound on the size of clock changes (at most a day) and of offsets from UTC, in milliseconds. */
 export const MAX_OFFSET_SHIFT = 2 * DAY
@@ -42,8 +28,8 @@ const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
 
 /**
- * Makes a function that returns how far a zone's clock is ahead of UTC, in milliseconds. Avoids `Intl` for UTC, because the first
- * use of an `Intl` formatter in a process takes 14 ms.
+ * The reader returns how far the zone's clock is ahead of UTC, in milliseconds. UTC avoids the first use of `Intl`, which takes
+ * 14 ms.
  */
 const offsetReader = (timezone: string): ((instant: number) => number) => {
   if (timezone === "UTC") return () => 0
@@ -119,10 +105,7 @@ const make = (timezone: string): WallClock => {
 
 const clocks = new Map<string, WallClock>()
 
-/**
- * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`). Ignores whitespace around the name. Returns None for any
- * other name, including offsets such as `+01:00`. Caches a bounded number of clocks.
- */
+/** Returns the clock of an IANA time zone, or None for any other name, including offsets such as `+01:00`. */
 export const wallClock = (name: string): Option.Option<WallClock> => {
   const timezone = name.trim()
   const known = clocks.get(timezone)
@@ -137,14 +120,10 @@ export const wallClock = (name: string): Option.Option<WallClock> => {
   })()
 }
 
-/** Returns the reading that the clock shows at an instant. */
 export const readingAt = (clock: WallClock, instant: number): number =>
   instant + clock.offsetPeriodAt(instant).offset
 
-/**
- * Returns the latest reading that the clock has shown up to and including an instant. Differs from `readingAt` only during the
- * second pass of a repeated hour.
- */
+/** Returns the latest reading up to an instant. Differs from `readingAt` only in the second pass of a repeated hour. */
 export const maxLocalTime = (clock: WallClock, instant: number): number => {
   let period = clock.offsetPeriodAt(instant)
   let latest = instant + period.offset
@@ -156,10 +135,9 @@ export const maxLocalTime = (clock: WallClock, instant: number): number => {
 }
 
 /**
- * Returns the first instant at which the clock shows `reading` or a later reading: the only instant of an ordinary time, the first
- * instant of a repeated time, or the end of the gap for a time that does not exist.
- *
- * *Guarantees*: a later reading never has an earlier result, and `firstInstant(r) > t` if and only if `r > maxLocalTime(t)`.
+ * Returns the first instant at which the clock shows `reading` or later. For a time that does not exist, this is the end of the
+ * gap.
+ * *Guarantees*: never decreases, and `firstInstant(r) > t` if and only if `r > maxLocalTime(t)`.
  */
 export const firstInstant = (clock: WallClock, reading: number): number => {
   let period = clock.offsetPeriodAt(reading - MAX_OFFSET_SHIFT)
@@ -167,7 +145,7 @@ export const firstInstant = (clock: WallClock, reading: number): number => {
   return Math.max(period.from, reading - period.offset)
 }
 
-/** Returns whether the clock also shows the same reading at another instant, because the clock is put back. */
+/** Returns whether the clock shows the same reading at another instant, because the clock is put back. */
 export const isRepeated = (clock: WallClock, instant: number): boolean => {
   const reading = readingAt(clock, instant)
   if (firstInstant(clock, reading) !== instant) return true
@@ -180,10 +158,7 @@ export const isRepeated = (clock: WallClock, instant: number): boolean => {
   return false
 }
 
-/**
- * Returns the local day that contains an instant, or the day `daysBefore` days earlier, as [from, to). A day on which the clock
- * changes may have 23 or 25 hours.
- */
+/** Returns the local day of an instant, or an earlier day, as [from, to). The day can have 23 or 25 hours. */
 export const dayOf = (
   clock: WallClock,
   instant: number,
