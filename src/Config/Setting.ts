@@ -4,10 +4,7 @@ import { type DurationProblem, format, parse as parseDuration } from "../Domain/
 import { keyKind } from "../Domain/SupabaseKey.ts"
 import { parseUrl } from "../Domain/Url.ts"
 
-/**
- * One setting. `initial` is the default as a user would write it, and `fallback` is the parsed default. The value of a secret is
- * Redacted and never appears in a message.
- */
+/** `initial` is the default as a user would write it. A secret's value is Redacted and never appears in a message. */
 export interface Setting<A> {
   readonly key: string
   readonly description: string

@@ -2,9 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if an alert for the opening was sent. `kind` is not an enumeration,
- * because a newer database can send other kinds.
- * *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if an alert for the opening was sent. `kind` is a string, because a
+ * newer database can send other kinds. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,

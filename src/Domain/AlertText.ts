@@ -244,4 +244,5 @@ const instantIn = (alert: Alert, key: string): number | null => {
   return Number.isNaN(ms) ? null : ms
 }
 
-const spanOf = (ms: number | null): string => (ms === null ? "much" : Duration.format(Math.abs(ms)))
+const spanOf = (ms: number | null): string =>
+  ms === null ? "an unknown time" : Duration.format(Math.abs(ms))

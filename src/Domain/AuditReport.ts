@@ -5,8 +5,7 @@ const Instants = Schema.Array(Schema.Int)
 
 /**
  * The records of one integration's slots in [from, to), oldest first: the slots that have a row, the skipped ranges (disjoint,
- * both ends inclusive), and the next slot. Instants are epoch milliseconds. *Source*: `read_sync_audit`, which reads one
- * snapshot.
+ * both ends inclusive), and the next slot. Instants are epoch milliseconds. *Source*: `read_sync_audit`.
  */
 export const Audited = Schema.Struct({
   integration_id: Schema.String,

@@ -4,8 +4,8 @@ import type { Slot } from "./Integration.ts"
 
 /**
  * An open backfill, which runs the slots between `after` and `to` (both exclusive) that have no row. `slots` lists the slots with
- * a row. `history` and `slots` are complete up to `known_until` (exclusive). Instants are epoch milliseconds.
- * *Source*: `read_sync_backfills`.
+ * a row. `history` and `slots` are complete up to `known_until` (exclusive). Instants are epoch milliseconds. *Source*:
+ * `read_sync_backfills`.
  */
 export const Backfill = Schema.Struct({
   backfill_id: Schema.UUID,
@@ -61,7 +61,7 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill. The step claims the oldest known slot without a row, or only advances the cursor.
+ * Claims the oldest known slot without a row, or only advances the cursor if there is none.
  * *Guarantees*: the computation time is bounded by the size of `backfill`.
  */
 export const nextStep = (backfill: Backfill): Slot => {

@@ -7,10 +7,7 @@ export interface ClockSkew {
 /** The maximum skew that does not open an incident, in milliseconds. */
 const ALERT_MS = 5_000
 
-/**
- * Measures the skew from one call. The error is at most half the round trip, so a call with retries hides a small skew.
- * *Source*: RFC 5905, section 4.
- */
+/** Measures the skew from one call without retries. The error is at most half the round trip (RFC 5905, section 4). */
 export const measureSkew = (
   askedAt: number,
   answeredAt: number,

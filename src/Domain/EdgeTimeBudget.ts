@@ -1,6 +1,5 @@
 /**
- * The time limits of a tick in an Edge Function. The platform terminates an isolate at its wall clock limit (150 s on the free
- * plan, 400 s on paid plans).
+ * The platform terminates an isolate at its wall clock limit: 150 s on the free plan, 400 s on paid plans.
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {

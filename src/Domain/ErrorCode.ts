@@ -4,7 +4,7 @@ export interface Meaning {
   readonly fix: string
 }
 
-/** `exit` is the process's exit code. 3 means that part of a tick failed. */
+/** `exit` is the exit code of the process; 3 means that part of a tick failed. */
 export interface CommandMeaning extends Meaning {
   readonly exit: 1 | 2 | 3 | 4 | 5
 }

@@ -44,9 +44,7 @@ export class InvokeError extends Data.TaggedError("InvokeError")<{
   }
 }
 
-/**
- * A schedule that cannot be computed. `Impossible` means that the expression is valid but never matches a date (`0 0 30 2 *`).
- */
+/** A schedule that cannot be computed. `Impossible`: a valid expression that never matches a date (`0 0 30 2 *`). */
 export class ScheduleError extends Data.TaggedError("ScheduleError")<{
   readonly reason: "Expression" | "Timezone" | "Impossible"
   readonly expression: string
@@ -60,12 +58,11 @@ export class ScheduleError extends Data.TaggedError("ScheduleError")<{
 }
 
 /**
- * The binary and the database are incompatible. Nothing is claimed or invoked.
+ * The binary and the database are incompatible, so nothing is claimed or invoked. `database` is the newest applied migration, and
+ * `engine` is the newest migration that the engine knows.
  *
  * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
  * - `EngineTooOld`: a migration declares that engines this old no longer work. Update the binary.
- *
- * `database` is the newest applied migration, and `engine` is the newest migration that the engine knows.
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
   readonly reason: "DatabaseTooOld" | "EngineTooOld"
@@ -80,11 +77,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * An alert or ping that the receiver did not accept. Sending it again is allowed.
- *
- * - `NotSent`: no connection was established.
- * - `TimedOut`: no complete response arrived in time. The receiver might have accepted the message.
- * - `Refused`: the receiver responded with a status other than 2xx.
+ * An alert or ping that the receiver did not accept. After `TimedOut`, the receiver might have accepted the message. `Refused` is
+ * a response with a status other than 2xx.
  */
 export class NotifyError extends Data.TaggedError("NotifyError")<{
   readonly reason: "NotSent" | "TimedOut" | "Refused"
@@ -101,10 +95,7 @@ export class NotifyError extends Data.TaggedError("NotifyError")<{
  * A probe that received no response from an accounting API.
  *
  * - `Refused`: not sent, because the address is not https, contains a user or a port, or is not public.
- * - `NotResolved`: the host name has no address.
  * - `NotReached`: no connection was established, or the certificate was not valid.
- * - `TimedOut`: no response arrived in time.
- * - `Disconnected`: the connection broke before the response arrived.
  */
 export class ProbeError extends Data.TaggedError("ProbeError")<{
   readonly reason: "Refused" | "NotResolved" | "NotReached" | "TimedOut" | "Disconnected"

@@ -6,10 +6,7 @@ import type { Outcome } from "./Outcome.ts"
 const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
-/**
- * The functions that a run may invoke. Without this list, a user who can edit a row of organization_integrations could invoke any
- * function of the project with the service key.
- */
+/** Without this list, a user who can edit organization_integrations could invoke any function with the service key. */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
   readonly configured: string

@@ -3,9 +3,8 @@ import type { ScheduleError } from "./Errors.ts"
 import * as Schedule from "./Schedule/Schedule.ts"
 
 /**
- * A segment of an integration's history: the schedule that applied in (from, to]. `to` is null for the current segment. Instants
- * are epoch milliseconds.
- * *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
+ * A segment of an integration's history: the schedule that applied in (from, to], in epoch milliseconds. `to` is null for the
+ * current segment. *Source*: `sync_scheduler.history_json`.
  */
 export const Segment = Schema.Struct({
   from: Schema.Int,

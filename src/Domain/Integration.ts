@@ -8,10 +8,7 @@ import { Instant } from "./Instant.ts"
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
-/**
- * An integration that is due, or whose first slot has not been computed yet (`next_run_at` is null). *Source*:
- * `read_due_integrations`.
- */
+/** An integration that is due. `next_run_at` is null if its first slot is not computed yet. *Source*: `read_due_integrations`. */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
   org_id: Schema.UUID,
@@ -36,8 +33,8 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill that a slot is claimed for. `cursor` is the backfill's cursor when it was read. After the claim, all slots up to
- * `next_cursor` have been processed. `done` means that the claim completes the backfill.
+ * `cursor` is the backfill's cursor when it was read. After the claim, all slots up to `next_cursor` have been processed. `done`
+ * means that the claim completes the backfill.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,

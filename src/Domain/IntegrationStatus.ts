@@ -33,8 +33,7 @@ export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_stat
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration, as the database reports it. `last_run` has the newest slot of the attempted runs that have
- * ended. `live_run` has not ended. `org_name` is unescaped text from the project.
+ * `last_run` has the newest slot of the attempted runs that have ended. `live_run` has not ended. `org_name` is unescaped text.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({

@@ -9,9 +9,8 @@ import { readRetryAfter } from "./Retry.ts"
 /**
  * The result of an invocation. `Accepted` means that the function will report its result later (202).
  *
- * `code` is stable and machine-readable. `message` is for people and has at most 2 KiB. `retryAfterMs` is the wait that the
- * response requested. `response` is the function's JSON response, or null. `vendor` is the accounting API's response, if
- * reported.
+ * `code` is stable. `message` has at most 2 KiB. `retryAfterMs` is the wait that the response requested. `response` is the
+ * function's JSON response, or null. `vendor` is the accounting API's response, if reported.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
 
@@ -54,8 +53,7 @@ export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRu
 
 /**
  * Determines the outcome from a response. Pure and total. The outcome is Unknown if the run might have been executed and the
- * response does not state the result. `now` (epoch milliseconds) is used only if Retry-After is a date and there is no `Date`
- * header.
+ * response does not state the result. `now` is used only if Retry-After is a date and there is no `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)
@@ -85,7 +83,7 @@ export const ofError = (error: InvokeError): Outcome => {
         retryAfterMs: null
       }
     case "TimedOut":
-      return noAnswer("TIMED_OUT", `The function may still be working: ${error.detail}`)
+      return noAnswer("TIMED_OUT", `The function may still be running: ${error.detail}`)
     case "Disconnected":
       return noAnswer("CONNECTION_LOST", `The function may have done its work: ${error.detail}`)
   }

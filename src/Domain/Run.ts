@@ -1,9 +1,7 @@
 import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
-/**
- * A run is live if it is pending, running, or unknown and not released. A run is finished if it is completed, failed or skipped.
- */
+/** A run is live if it is pending, running, or unknown and not released. Completed, failed and skipped runs are finished. */
 export const RunStatus = Schema.Literal(
   "pending",
   "running",

@@ -8,8 +8,7 @@ const ENGINE_OR_PLATFORM =
 
 /**
  * Explains why a run did not complete. Quotes the function's own words (`TOKEN_EXPIRED, "Xledger answered 401: token expired"`),
- * or else the engine's or the platform's message (`HTTP 503 BOOT_ERROR, the function did not start`). Returns an empty string if
- * no reason is known.
+ * or else the message of the engine or the platform. Returns an empty string if no reason is known.
  */
 export const reasonOf = ({
   error_code: code,

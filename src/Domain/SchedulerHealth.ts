@@ -26,9 +26,7 @@ export const TickView = Schema.Struct({
 })
 export type TickView = typeof TickView.Type
 
-/**
- * `stopped`: no heartbeat for `stopped_after_ms`, which is three times the usual interval between ticks, at least five minutes.
- */
+/** `stopped`: no heartbeat for `stopped_after_ms`, which is three times the usual interval but at least five minutes. */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),
   last_activity_at: Time,

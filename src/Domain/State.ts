@@ -239,7 +239,7 @@ const problemOf = (status: IntegrationStatus): State | null => {
       return {
         state: "unknown",
         since: last?.scheduled_for ?? null,
-        why: `the last run may have run${because(last ?? null)}`
+        why: `the last run may have taken effect${because(last ?? null)}`
       }
   }
 }

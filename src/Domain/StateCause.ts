@@ -29,10 +29,7 @@ export const causeCode = (one: Troubled): string | null => {
   return run.error_code ?? (run.http_status === null ? null : `HTTP_${run.http_status}`)
 }
 
-/**
- * Returns a key that integrations with the same cause share, such as `failing/xledger/TOKEN_EXPIRED`. Returns null if the state
- * needs no attention.
- */
+/** Returns a key for the cause, such as `failing/xledger/TOKEN_EXPIRED`; null if the state needs no attention. */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)
     ? [one.state, one.integration_type, causeCode(one) ?? faultOf(one)]

@@ -1,9 +1,6 @@
 import { Context, Effect, FiberRef, Tracer } from "effect"
 
-/**
- * Whether spans are exported. A span costs as much as the engine's other work for a run, so hot paths create spans only for
- * export.
- */
+/** Whether spans are exported. A span costs as much as the engine's other work for a run, so hot paths check this flag. */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
 /** Runs `instead` if spans are exported, otherwise `effect`. */

@@ -27,10 +27,7 @@ export const NO_REASON = "no reason given"
 
 const Text = Schema.NullOr(Schema.String)
 
-/**
- * The response of `POST /api/...`, and the output of the commands with `-o json`. If `done` is false, nothing was changed. `undo`
- * is the command that reverts the action; null if there is none.
- */
+/** The response of `POST /api/...` and the output of `-o json`. If `done` is false, nothing was changed. */
 export const ActionReport = Schema.Union(
   Schema.Struct({
     done: Schema.Literal(true),
@@ -52,10 +49,7 @@ export const ActionReport = Schema.Union(
 export type ActionReport = typeof ActionReport.Type
 export type DoneAction = Extract<ActionReport, { readonly done: true }>
 
-/**
- * Performs one action, without retries. *Fails with* SupabaseError. After an `Ambiguous` error, the action may be repeated. The
- * repetition is refused if the first attempt took effect.
- */
+/** Performs one action, without retries. *Fails with* SupabaseError. After an `Ambiguous` error, the action can be repeated. */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>
     Effect.succeed(answer.done ? doneReport(action, answer) : refusal(action, answer.reason))

@@ -32,10 +32,7 @@ export const CauseGroup = Schema.Struct({
 })
 export type CauseGroup = typeof CauseGroup.Type
 
-/**
- * Groups the integrations that need attention by cause: worst state first, then largest group first. Expects the integrations to
- * be sorted worst first.
- */
+/** Groups the integrations that need attention: worst state first, then largest group. Expects worst-first integrations. */
 export const causeGroups = (
   integrations: ReadonlyArray<IntegrationState>
 ): ReadonlyArray<CauseGroup> => {

@@ -33,10 +33,7 @@ export const activityOf = (
       .pipe(retryFor(READ_WITHIN_MS))
   ).pipe(Effect.withSpan("Operator.activityOf"))
 
-/**
- * Reads the figures of one or all integrations. With hundreds of thousands of runs a day, reading all of them takes a tenth of a
- * second, so frequent callers should cache the result.
- */
+/** Reads the figures of one integration or of all. With hundreds of thousands of runs a day, all take a tenth of a second. */
 export const readFiguresOf = (
   integrationId?: string,
   days = 90

@@ -7,7 +7,7 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
  *
  * - `yes`: every due run completed.
  * - `partly`: some due runs completed.
- * - `unknown`: no due run completed, but the last due run may have taken effect.
+ * - `unknown`: no due run completed, but the last due run might have taken effect.
  * - `no`: no due run completed.
  * - `not_yet`: the runs that did not complete are in progress or will be retried.
  * - `nothing_due`: no run was due.
@@ -21,9 +21,7 @@ export interface ExplainVerdict {
   readonly completed: number
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
-  /**
-   * The newest completed run after `last` that makes a retry of `last` unnecessary. With catch_up = all, no scheduled run does.
-   */
+  /** The newest completed run that makes a retry of `last` unnecessary. With catch_up = all, no scheduled run does. */
   readonly since: CompletedRun | undefined
 }
 
@@ -146,7 +144,7 @@ const phraseOf = (
       // If another run has completed since, a retry no longer matters.
       return `${the} failed${because}${since === undefined ? ` ${finality(run)}` : ""}`
     case "unknown":
-      return `${the} may have run${because}`
+      return `${the} may have taken effect${because}`
     case "running":
       return `${the} is in progress${because}`
     case "pending":

@@ -26,10 +26,7 @@ export const noneCompleted = (
     : `0 of ${count(integrations.length)} have completed a run yet`
 }
 
-/**
- * Returns `1 overdue, 2 failing, 409 on time`, or `200 of 1,000 are being retried: function refused, not_found` if there is one
- * cause.
- */
+/** Returns `1 overdue, 2 failing, 409 on time`, or `200 of 1,000 are being retried: ...` if there is only one cause. */
 export const headlineOf = (seen: Seen): string => {
   const { causes, counts, integrations, unreadable } = seen
   const total = integrations.length

@@ -10,9 +10,7 @@ export const MAX_EXPLAINED = 20
 /** The maximum number of failed or unknown runs to read. */
 const MAX_RUNS = 1000
 
-/**
- * Selects the integrations to explain: first those with a failed or unknown run in [from, to), then those in the worst states.
- */
+/** Selects the integrations to explain: those with a failed or unknown run in [from, to), then those in the worst states. */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,
   {

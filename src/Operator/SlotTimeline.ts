@@ -8,10 +8,7 @@ import { delayOf, RunEvent, RunView } from "../Domain/RunView.ts"
 import { shortInstant } from "../Domain/Schedule/Schedule.ts"
 import { rejectedBy } from "../Domain/State.ts"
 
-/**
- * The outcome of a slot. `skipped_range`: skipped and recorded in a range. `due`: not claimed yet. `missing`: neither a run nor a
- * record, which is a bug.
- */
+/** `skipped_range`: skipped and recorded in a range. `due`: not claimed yet. `missing`: no run and no record, which is a bug. */
 export const SlotOutcome = Schema.Literal(
   "completed",
   "failed",

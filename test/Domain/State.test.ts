@@ -208,7 +208,7 @@ describe("the state of an integration", () => {
       "unknown when the last run was released",
       { last_run: run({ status: "unknown", released_at: NOW }) },
       "unknown",
-      "the last run may have run"
+      "the last run may have taken effect"
     ],
     [
       "failing",

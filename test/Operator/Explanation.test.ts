@@ -37,7 +37,7 @@ test.each<[string, number, Explanation["answer"], string]>([
     "held",
     7,
     "unknown",
-    "Unknown. The 02:00 run may have run: HTTP 504 IDLE_TIMEOUT, the function did not answer within 150 s; on hold until someone decides."
+    "Unknown. The 02:00 run may have taken effect: HTTP 504 IDLE_TIMEOUT, the function did not answer within 150 s; on hold until someone decides."
   ],
   [
     "in progress",

@@ -118,7 +118,7 @@ test("actions are recorded with actor and reason, and a repeated action is refus
   expect(await doIt("retry", run)).toMatchObject({
     done: true,
     changed: expect.stringContaining(
-      `it starts at ${from.toISOString()}, because its function may still be working`
+      `it starts at ${from.toISOString()}, because its function may still be running`
     ),
     undo: null
   })

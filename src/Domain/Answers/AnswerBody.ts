@@ -1,7 +1,7 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of a response. `words` is the meaning of the JSON for the sync. */
+/** The parsed body of a response. `words` interprets the JSON. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
@@ -36,10 +36,7 @@ export const fieldOf = (body: AnswerBody, name: string): unknown =>
     ? body.value[name]
     : undefined
 
-/**
- * Returns the code and message of the error in the body. Reads `error`, then the first element of `errors`, then the top level,
- * where problem+json has `title` and `detail`.
- */
+/** Reads the error from `error`, the first of `errors`, or the top level (problem+json has `title` and `detail`). */
 export const wordsOf = (
   body: AnswerBody
 ): { readonly code: string | null; readonly message: string | null } => {

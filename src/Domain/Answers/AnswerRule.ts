@@ -8,8 +8,7 @@ export interface AnswerFacts {
 }
 
 /**
- * A rule that determines the outcome from a response. The first matching rule applies. `bun run docs` lists the rules in
- * docs/reference/errors.md.
+ * A rule that determines the outcome from a response. The first matching rule applies.
  *
  * `code` can contain `<status>`, `<sb-error-code>` or `<error.code>`. The last one is the function's own code or, if there is
  * none, the text after the `|`. With `speaks: "function"`, the message begins with the function's own message.

@@ -19,8 +19,7 @@ export interface ProviderResponse extends VendorAnswer {
 }
 
 /**
- * Reads the optional `vendor` field of a function's response. Returns null if the field is unreadable, because the field must not
- * affect the run's outcome.
+ * Reads the `vendor` field. Ignores an unreadable field, so that a bad report cannot affect the run's outcome.
  * *Source*: supabase/functions/README.md, "Reports of the accounting API's response".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {

@@ -2,10 +2,7 @@ import { Hash } from "effect"
 import type { ProbeMethod, Provider } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
-/**
- * An integration's accounting API: one row in `integration_health`. `host` is a host name, or `host/path` if only a `health_url`
- * identifies the API.
- */
+/** One row in `integration_health`. `host` is a host name, or `host/path` if only a `health_url` identifies the API. */
 export interface ApiHost {
   readonly provider: string
   readonly host: string
@@ -27,9 +24,8 @@ const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
- * Returns an integration's API: the API at `health_url` if the provider has no probe for that host, otherwise the provider's API.
- * Returns null if `health_url` is unusable. Without a `health_url`, returns null if the provider is unknown or has one host per
- * tenant.
+ * Returns the API at `health_url` if the provider has no probe for that host, otherwise the provider's API. Returns null if
+ * `health_url` is unusable. Without a `health_url`, returns null if the provider is unknown or has one host per tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`

@@ -1,9 +1,8 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * The facts about one accounting API: how to probe it without using up its quota, and how it throttles. Where a fact is not
- * documented, the generic rule applies: 429 signals throttling, Retry-After states the wait, and any other status below 500 means
- * that the API is reachable.
+ * How to probe one accounting API, and how it throttles. Where a fact is not documented, the generic rule applies: 429 signals
+ * throttling, Retry-After states the wait, and any other status below 500 means that the API is reachable.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */

@@ -1,6 +1,6 @@
 import type { Provider } from "./Provider.ts"
 
-/** The generic rules. *Source*: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After). */
+/** *Source*: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After). */
 export const generic: Provider = {
   name: "generic",
   title: "The accounting API",

@@ -17,10 +17,7 @@ export interface CronSets {
   readonly starDOW: boolean
 }
 
-/**
- * The local times that a cron expression matches: a set of days, with the same times on each day. Local times are *readings*:
- * epoch milliseconds, encoded as if the local time were UTC.
- */
+/** The matching days, with the same times on each day. Local times are *readings*: epoch milliseconds, as if they were UTC. */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
   readonly minutes: ReadonlyArray<number>

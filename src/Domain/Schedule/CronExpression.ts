@@ -51,10 +51,7 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
   ["=", "The time zone is a separate setting, not part of the expression."]
 ])
 
-/**
- * Splits an expression into six fields, seconds first. Checks only the length, the characters, the number of fields and the
- * nickname.
- */
+/** Splits an expression into six fields, seconds first. Does not check the meaning of the fields. */
 export const splitFields = (
   expression: string
 ): Either.Either<ReadonlyArray<string>, ExpressionProblem> => {
@@ -88,10 +85,7 @@ export const splitFields = (
   return fault(`the expression has ${count}; five or six are needed`, hint)
 }
 
-/**
- * Returns whether the minute or hour field contains a wildcard or a step. `0-59/20 2 * * *` is interval-like; `0,30 2 * * *` has
- * fixed times.
- */
+/** Returns whether the minute or hour field has a wildcard or a step, as `0-59/20 2 * * *` does and `0,30 2 * * *` does not. */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
 

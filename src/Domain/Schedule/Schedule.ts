@@ -151,10 +151,7 @@ export const clockChanges = (
   to: number
 ): ReadonlyArray<DstTransition> => changesOf(schedule, clamp(from), clamp(to))
 
-/**
- * Formats an instant as `2026-11-20 02:00 Europe/Oslo`. Shows the offset (`02:30 +01:00`) only if the clock shows the time twice.
- * Uses UTC if the zone is unknown.
- */
+/** Formats an instant as `2026-11-20 02:00 Europe/Oslo`. Adds the offset if the clock shows the time twice. */
 export const describeInstant = (ms: number, timezone: string): string => {
   const local = localTime(ms, timezone)
   return local === undefined

@@ -27,10 +27,7 @@ export const MAX_OFFSET_SHIFT = 2 * DAY
 const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
 
-/**
- * The reader returns how far the zone's clock is ahead of UTC, in milliseconds. UTC avoids the first use of `Intl`, which takes
- * 14 ms.
- */
+/** The offset is in milliseconds. For UTC, avoids `Intl`, because its first use in a process takes 14 ms. */
 const offsetReader = (timezone: string): ((instant: number) => number) => {
   if (timezone === "UTC") return () => 0
   const format = new Intl.DateTimeFormat("en-US", {
@@ -135,7 +132,7 @@ export const maxLocalTime = (clock: WallClock, instant: number): number => {
 }
 
 /**
- * Returns the first instant at which the clock shows `reading` or later. For a time that does not exist, this is the end of the
+ * Returns the first instant at which the clock shows `reading` or later. If the clock skips `reading`, this is the end of the
  * gap.
  * *Guarantees*: never decreases, and `firstInstant(r) > t` if and only if `r > maxLocalTime(t)`.
  */

@@ -11,12 +11,11 @@ export interface AnswerWords {
  * Interprets the fields that functions, frameworks and vendors use to report results, ignoring case: `success`, `ok`, `executed`,
  * `error`, `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
- * A failure is definite only if no field reports success. The response is ambiguous if fields contradict each other, if there are
- * both `errors` and `data`, or if a field reports a partial failure or unfinished work. A failure inside `result`, `data`,
- * `response` or a list also makes the response ambiguous, because the sync as a whole may not have failed.
+ * A failure is definite only if no field reports success. The response is unclear if its fields contradict each other, or if a
+ * field reports a partial failure or unfinished work. A failure inside `result`, `data`, `response` or a list is also unclear,
+ * because the sync as a whole might have succeeded.
  *
- * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. The copy lets the fence
- * and the engine interpret a handler's result by the same rules.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts for the fence.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -55,13 +54,9 @@ const MAX_REASONS = 5
 const MAX_DEPTH = 5
 const MAX_ITEMS = 1_000
 
-/** Fields that wrap the actual result. */
 const WRAPPERS = new Set(["result", "results", "data", "response", "body"])
 
-/**
- * Known values of `status`, in lower case, letters only. Other values, such as `skipped` or a vendor's own state, say nothing about
- * the sync.
- */
+/** Values of `status`, in lower case, letters only. Other values say nothing about the sync. */
 const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   success: new Set([
     "success",
@@ -99,7 +94,6 @@ const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   ])
 }
 
-/** Returns what each field of a JSON object says about the sync. A plain JSON string is treated as a single statement. */
 const statementsOf = (value: unknown): ReadonlyArray<Statement> => {
   if (typeof value === "string") return statement("answer", wordSign(value))
   if (!isObject(value)) return []
@@ -122,7 +116,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
       return isEmpty(value) ? undefined : "failure"
     case "errors":
       if (isEmpty(value)) return undefined
-      // In GraphQL, `data` (even null) means that execution began, so part of the request may have taken effect.
+      // In GraphQL, `data` (even null) means that execution began, so part of the request might have taken effect.
       return Object.hasOwn(record, "data") ? "unclear" : "failure"
     case "status":
     case "outcome":
@@ -134,7 +128,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures inside wrapper fields and lists. Such failures make the response ambiguous. */
+/** Returns the failures inside wrapper fields and lists. Such failures are unclear. */
 const nestedIn = (
   value: unknown,
   path: string,
@@ -170,7 +164,7 @@ const openIn = (
   ...nestedIn(value, path, claimsSuccess, depth + 1)
 ]
 
-/** Returns whether the field may describe a record that the sync processed rather than the sync itself. */
+/** Returns whether the field might describe a record that was synced, rather than the sync itself. */
 const isState = (field: string): boolean => ["status", "outcome"].includes(lettersOf(field))
 
 const flagSign = (value: unknown): Sign | undefined =>
@@ -188,7 +182,6 @@ const wordSign = (value: unknown): Sign | undefined => {
   return statusWords.unclear.has(word) ? "unclear" : undefined
 }
 
-/** Interprets an HTTP status inside the JSON by the same rules as the response's own status. */
 const httpSign = (value: unknown): Sign | undefined => {
   if (!/^[245]\d\d$/.test(String(value))) return undefined
   const status = Number(value)
