@@ -5,7 +5,7 @@ import { tidyMessage } from "./Message.ts"
 
 /** The text of an alert. Unknown facts are omitted. */
 export interface AlertText {
-  /** One line that names the event and the affected integration. */
+  /** One line that names the event and the integration. */
   readonly title: string
   readonly facts: ReadonlyArray<readonly [name: string, value: string]>
   readonly why: string
@@ -13,10 +13,9 @@ export interface AlertText {
   readonly next: string
 }
 
-/** The maximum number of incidents listed in a summary. */
+/** The maximum number of incidents to list in a summary. */
 const MAX_LINES = 10
 
-/** Writes the text of one alert: the event, the integration, the due time, the delay, the cause, and the next step. */
 export const textOf = (alert: Alert): AlertText => {
   const { integration, run, transition } = alert
   const words = (kinds[alert.kind] ?? unknownKind)(alert)
@@ -46,7 +45,6 @@ export const textOf = (alert: Alert): AlertText => {
   }
 }
 
-/** Writes a summary with the number of incidents of each kind and the first ten incidents. */
 export const summaryOf = (batch: AlertBatch): AlertText => {
   const counts = Object.entries(batch.kinds)
     .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
