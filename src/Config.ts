@@ -17,7 +17,7 @@ export interface EngineSettings {
   readonly retryCapMs: number
   readonly driftAlertMs: number
   readonly catchUpWindowMs: number
-  /** The maximum wait for an unresponsive database at a tick's start. */
+  /** The maximum wait for an unresponsive database when a tick starts. */
   readonly databaseWaitMs: number
 }
 

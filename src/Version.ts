@@ -4,7 +4,7 @@ import manifest from "../package.json" with { type: "json" }
 declare const SYNC_SCHEDULER_VERSION: string | undefined
 declare const SYNC_SCHEDULER_COMMIT: string | undefined
 
-/** The semantic version: `0.1.0`. */
+/** The semantic version, for example `0.1.0`. */
 export const VERSION: string =
   typeof SYNC_SCHEDULER_VERSION === "undefined" ? manifest.version : SYNC_SCHEDULER_VERSION
 

@@ -34,10 +34,7 @@ const engineIdOf = async (): Promise<string> => {
   return `${hostname()}-${process.pid}-${random.toString(16).padStart(4, "0")}`
 }
 
-/**
- * Adds the engine's settings to a database layer. Builds layers sequentially, because merged layers are built in separate fibers,
- * which adds 8 ms to the start-up time.
- */
+/** Adds the engine's settings. Builds layers sequentially, because merged layers use fibers, which add 8 ms to the start-up. */
 const withConfig = async <R>(
   settings: Settings,
   supabase: Layer.Layer<Supabase | R, SupabaseError>

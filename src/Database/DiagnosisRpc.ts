@@ -57,10 +57,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /**
-   * The time zones in use. `offsets` are the changes of the UTC offset in the database's time zone data: [instant in
-   * milliseconds, offset in seconds].
-   */
+  /** The time zones in use. `offsets`: [instant in milliseconds, new UTC offset in seconds], by the database's time zone data. */
   zones: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -156,10 +153,7 @@ export const readDiagnosis = make({
   result: () => Diagnosis
 })
 
-/**
- * Reads the catalog of a database without the catalog function. Sends the function's body, because `doctor` must not install the
- * function. Requires a direct connection.
- */
+/** Sends the catalog function's body to a database that lacks the function. Requires a direct connection. */
 export const readCatalog = (body: string) =>
   make({
     name: "catalog",
@@ -170,10 +164,7 @@ export const readCatalog = (body: string) =>
     body
   })
 
-/**
- * Calls `begin_sync_run` for a run that does not exist. The call changes nothing. It shows whether the Data API knows the
- * function.
- */
+/** Calls `begin_sync_run` for a run that does not exist, to check that the Data API knows the function. Changes nothing. */
 export const askFence = make({
   name: "begin_sync_run",
   readOnly: true,

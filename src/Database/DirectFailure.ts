@@ -87,7 +87,6 @@ const refusals: ReadonlyArray<Cause> = [
   }
 ]
 
-/** Reasons why a connection cannot be made. */
 const obstacles: ReadonlyArray<Cause> = [
   {
     code: /^(XX000|53300)$/,

@@ -28,17 +28,14 @@ export const readAudit = make({
       /** The start of the retained history. `from` is never earlier. */
       kept_from: Instant,
       from: Instant,
-      /** The exclusive end. */
+      /** The exclusive end of the window. */
       to: Instant,
       integrations: Rows,
       cursor: Schema.NullOr(Schema.String)
     })
 })
 
-/**
- * Reads the open backfills that can continue, oldest first, at most one per integration, as rows of type Backfill
- * (Domain/BackfillPlan).
- */
+/** Reads open backfills that can continue, oldest first, one per integration, as rows of type Backfill (Domain/BackfillPlan). */
 export const readBackfills = make({
   name: "read_sync_backfills",
   readOnly: true,

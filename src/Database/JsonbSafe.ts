@@ -1,10 +1,7 @@
 /** JSON escape sequences that PostgreSQL's jsonb cannot store: NUL and unpaired surrogates. */
 const unstorable = /(\\\\)|\\u(?:0000|d[89a-f][0-9a-f]{2})/gi
 
-/**
- * Replaces each character that PostgreSQL cannot store with U+FFFD, so that a function's answer cannot prevent the recording of
- * its outcome. Values that are not JSON become null.
- */
+/** Replaces characters that PostgreSQL cannot store with U+FFFD, so that any answer can be recorded. Non-JSON becomes null. */
 export const jsonbSafe = (value: unknown): unknown => {
   const json = JSON.stringify(value)
   if (json === undefined) return null

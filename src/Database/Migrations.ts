@@ -17,10 +17,7 @@ export interface Migration {
   readonly sql: string
 }
 
-/**
- * All migrations, in order. `Bun.build` inlines them, so that no file is read at run time. A test fails if a file is missing
- * here.
- */
+/** All migrations, in order. `Bun.build` inlines them, so no file is read at run time. A test finds missing files. */
 export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129000100", name: "tables", sql: tables },
   { version: "20261129000200", name: "schedule", sql: schedule },

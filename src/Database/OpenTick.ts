@@ -60,10 +60,7 @@ export const openTickFunction = {
   types: { p_tick_id: "uuid", p_engine_id: "text", p_options: "jsonb" }
 } as const
 
-/**
- * Opens a tick and returns the raw answer. An idle process needs only a few fields and does not load the schemas (ADR 26).
- * TickRpc decodes the whole answer.
- */
+/** Returns the raw answer. An idle process reads only a few fields and loads no schemas (ADR 26). TickRpc decodes the answer. */
 export const openTickUndecoded: Rpc<OpenTickArguments, unknown> = {
   ...openTickFunction,
   encode: Either.right,

@@ -91,11 +91,11 @@ export const readActivity = make({
   },
   args: () =>
     Schema.Struct({
-      /** At most 1,000. */
+      /** At most 1,000 integrations. */
       p_integration_ids: Schema.Array(Schema.UUID),
-      /** Default: a day before p_to. */
+      /** The start of the period; by default a day before p_to. */
       p_from: optional(Instant),
-      /** Exclusive. Default: the current time. */
+      /** The exclusive end of the period; by default the current time. */
       p_to: optional(Instant),
       /** The maximum number of runs per integration, newest first; at most 2,000, by default 100. */
       p_runs_each: optional(Schema.Int)
@@ -184,13 +184,13 @@ export const readRuns = make({
   },
   args: () =>
     Schema.Struct({
-      /** Slots in [p_since, p_until). */
+      /** Returns only runs with slots in [p_since, p_until). */
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Only runs that started, or still wait to start, more than this many milliseconds late. */
+      /** Returns only runs that started, or still wait to start, more than this many milliseconds late. */
       p_late_ms: optional(Schema.Int),
-      /** At most 1,000. */
+      /** At most 1,000 runs. */
       p_limit: Schema.Int,
       p_cursor: optional(Schema.String),
       ...scopeArgument
@@ -252,7 +252,7 @@ export const readTimeline = make({
       scheduler: SchedulerHealth,
       integration: Schema.NullOr(IntegrationStatus),
       history: Schema.Array(Segment),
-      /** Oldest first. */
+      /** The runs in the window, oldest first. */
       runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
       /** Whether older runs in the window are missing. */
       runs_truncated: Schema.Boolean,

@@ -15,10 +15,7 @@ export const isAway = (error: SupabaseError): boolean =>
   !isReadOnly(error) &&
   error.isPermanent !== true
 
-/**
- * Retries a call for at most `withinMs`, with a jittered backoff from 100 ms to 5 s.
- * *Fails with* the last error.
- */
+/** Retries a call for at most `withinMs`, with a jittered backoff from 100 ms to 5 s. *Fails with* the last error. */
 export const retryFor =
   (withinMs: number) =>
   <A, R>(call: Effect.Effect<A, SupabaseError, R>): Effect.Effect<A, SupabaseError, R> =>

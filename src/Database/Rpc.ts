@@ -26,10 +26,7 @@ export interface Rpc<A, R> {
   readonly types: Readonly<Record<string, ArgumentType>>
   /** Returns the arguments as JSON, or which argument is invalid. */
   readonly encode: (args: A) => Either.Either<unknown, string>
-  /**
-   * Returns the decoded answer, or where it has an unexpected value. Never quotes the value, because an integration's config can
-   * contain secrets.
-   */
+  /** Returns the decoded answer, or where a value is unexpected. Omits the value, because a config can contain secrets. */
   readonly decode: (answer: unknown) => Either.Either<R, string>
   /** Whether the call can be repeated safely because the function only reads. */
   readonly readOnly: boolean
@@ -43,10 +40,7 @@ export interface SchemaRpc<A, AI, R, RI> extends Rpc<A, R> {
   readonly result: Schema.Schema<R, RI>
 }
 
-/**
- * Makes an Rpc that builds its schemas on the first call, because a tick calls few functions and spends most of its time on
- * start-up.
- */
+/** Makes an Rpc that builds its schemas on the first call. A tick calls few functions and spends most of its time on start-up. */
 export const make = <A, AI, R, RI>(
   rpc: Omit<SchemaRpc<A, AI, R, RI>, "args" | "result" | "encode" | "decode"> & {
     readonly args: () => Schema.Schema<A, AI>
@@ -82,7 +76,6 @@ const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/
 /** Rows that the caller decodes one by one (./ReadRows.ts). */
 export const Rows = Schema.Array(Schema.Unknown)
 
-/** Due integrations that cannot run. */
 export const RejectedRows = Schema.optionalWith(
   Schema.Array(Schema.Struct({ integration_id: Schema.UUID, detail: Schema.String })),
   { default: () => [] }
@@ -208,7 +201,6 @@ export const startRuns = make({
     })
 })
 
-/** The result of an attempt. */
 export const Settlement = Schema.Struct({
   run_id: Schema.UUID,
   lease_token: Schema.UUID,
@@ -269,8 +261,8 @@ export const releaseClaims = make({
 })
 
 /**
- * Reverts starts whose invocation was not sent (running -> pending). The attempts do not count. Does not revert a run whose
- * function has begun. A repeated call with the same lease token returns the same answer.
+ * Reverts starts whose invocation was not sent (running -> pending), unless the function has begun. The attempts do not count. A
+ * repeated call with the same lease token returns the same answer.
  */
 export const revertStarts = make({
   name: "revert_sync_starts",

@@ -9,8 +9,8 @@ export interface RpcStatement {
 }
 
 /**
- * Builds the statement that calls a SQL function over a direct connection. Sends arguments as text, which the server casts to the
- * declared types, so that no driver's type mapping applies. If the answer is too long, the server returns only its length.
+ * Sends arguments as text, which the server casts to the declared types, so that no driver's type mapping applies. If the answer
+ * is too long, the server returns only its length.
  */
 export const statementOf = (
   rpc: {
@@ -58,7 +58,6 @@ const readRow = (
     : null
 }
 
-/** *Fails with* SupabaseError (`Malformed`). */
 export const decodeRowsOf = <A, R>(
   rpc: Rpc<A, R>,
   rows: unknown

@@ -108,10 +108,7 @@ export interface Drift {
   readonly found: Item | null
 }
 
-/**
- * Returns the objects that are missing or were changed by hand, according to the database's schema version. Ignores additional
- * objects, which belong to the project.
- */
+/** Returns the objects that are missing or were changed by hand. Ignores additional objects, which belong to the project. */
 export const driftOf = (
   expected: ReadonlyArray<ExpectedItem>,
   actual: ReadonlyArray<Item>,
@@ -131,7 +128,6 @@ export const driftOf = (
   })
 }
 
-/** Returns the names of the tables, views and functions in schema public. */
 export const namesOf = (expected: ReadonlyArray<ExpectedItem>): ReadonlyArray<string> => [
   ...new Set(
     expected.flatMap(({ kind, name }) => {

@@ -10,7 +10,6 @@ export interface DatabaseSchema {
 }
 
 export interface EngineSchema {
-  /** The newest migration that the engine knows. */
   readonly version: string
   /** The oldest schema with all functions that the engine's ticks call. */
   readonly oldest: string

@@ -3,13 +3,11 @@ import { Instant } from "../Domain/Instant.ts"
 import { openTickFunction } from "./OpenTick.ts"
 import { make, RejectedRows, Rows } from "./Rpc.ts"
 
-/** Work that is reserved for the calling engine. */
 const work = {
   now: Instant,
   pending: Rows,
   integrations: Rows,
   rejected: RejectedRows,
-  /** Whether more work might be due. */
   more: Schema.Boolean
 }
 

@@ -16,7 +16,6 @@ import { Supabase } from "../Services/Supabase.ts"
 const PAGE = 20_000
 /** How long to keep retrying a failed page read before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/** The maximum number of holes in a report. */
 const MAX_HOLES = 10_000
 
 /** The window, in epoch milliseconds. `to` is exclusive and defaults to the current time. */
@@ -42,10 +41,7 @@ export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 
 const decodeAudited = Schema.decodeUnknown(Audited)
 
-/**
- * Reads the records for every slot in a window. `onPart` receives one integration at a time, in several parts if an integration
- * has many records. Writes nothing.
- */
+/** Passes the records of a window's slots to `onPart`, one integration at a time, possibly in several parts. Writes nothing. */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
   onPart: (part: Audited) => void

@@ -25,13 +25,11 @@ interface Progress {
   readonly startedAt: number
   /** Slots, runs and cursors that this tick must not claim again. */
   readonly seen: HashSet.HashSet<string>
-  /** Integrations that the database rejected; at most MAX_REJECTED. */
   readonly rejected: HashSet.HashSet<string>
   /** Integrations whose next slot this tick claims as soon as their current run ends. */
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
-  /** Whether the database might have more work. */
   readonly hasMore: boolean
   /** Whether the last fetch left work for organisations that have no waiting runs. */
   readonly hasOthers: boolean
@@ -80,10 +78,7 @@ export const runClaimLoop = (opened: OpenedTick) =>
     traced("Engine.claimRuns")
   )
 
-/**
- * Wakes the claim loop when `lookAt` has passed. One timer serves all waits, because a timeout for each wait would need a race
- * between fibers.
- */
+/** Wakes the claim loop at `lookAt`. One timer serves all waits, because a timeout for each wait would need a race of fibers. */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -189,10 +184,7 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
     return yield* claim(work, { ...progress, hasMore: work.more })
   })
 
-/**
- * Returns whether to call `look`: every 5 s, or earlier if few organisations have waiting runs and the last fetch left work for
- * other organisations.
- */
+/** Returns whether to call `look`: every 5 s, or earlier if few organisations are waiting and the last fetch left more work. */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
     lookAt,

@@ -1,9 +1,6 @@
 import { type Clock, Effect } from "effect"
 
-/**
- * One instant on the wall clock and the monotonic clock, in milliseconds. If the process is frozen or the machine is suspended,
- * one clock can stop while the other advances.
- */
+/** One instant on two clocks, in milliseconds. While a process is frozen or a machine is suspended, one clock can stop. */
 export interface Instants {
   readonly wall: number
   readonly monotonic: number
@@ -14,6 +11,6 @@ export const now: Effect.Effect<Instants> = Effect.map(Effect.clock, (clock: Clo
   monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
 }))
 
-/** Returns the milliseconds on the clock that advanced further. */
+/** Returns the milliseconds from `from` to `to` on the clock that advanced further. */
 export const elapsedMs = (from: Instants, to: Instants): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)

@@ -13,7 +13,6 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { candidatesOf, gather, keyOf } from "./ProbeCandidates.ts"
 
-/** The maximum number of concurrent probes. */
 const PROBE_CONCURRENCY = 5
 /** The time limit for a round during a tick, in milliseconds. */
 const ROUND_MS = 10_000
@@ -51,8 +50,8 @@ export interface ProbeRound {
 }
 
 /**
- * Sends one request to each accounting API that is idle for at least 15 minutes and that the database assigns to this engine. If
- * no probe is due, a round costs one read.
+ * Sends one request to each accounting API that has been idle for at least 15 minutes and that the database assigns to this
+ * engine. If no probe is due, a round costs one read.
  *
  * *Fails with* SupabaseError if the database does not answer. An API that does not answer is a result, not an error.
  */

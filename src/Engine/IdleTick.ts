@@ -10,10 +10,7 @@ import { candidatesOf, type HealthFacts } from "./ProbeCandidates.ts"
 import { empty, toSummary } from "./SummaryBuilder.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
-/**
- * Returns the maximum number of runs and integrations that a tick's first call fetches. Each worker gets one, and the same number
- * is kept in reserve, so that workers do not wait for the next claim.
- */
+/** Returns how much work a tick's first call fetches: one item for each worker, and the same number in reserve. */
 export const firstFetch = (concurrency: number, limit: number): number =>
   Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1)
 

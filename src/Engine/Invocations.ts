@@ -10,10 +10,7 @@ import { runSpan } from "./RunSpans.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
-/**
- * The maximum time between a run's start and its invocation, in milliseconds. If the engine was frozen for longer, the invocation
- * is not sent.
- */
+/** The maximum time from a start to its invocation, in milliseconds. An engine that was frozen for longer sends nothing. */
 const SEND_WITHIN_MS = 20_000
 
 /** The outcome of a run that was started too long ago to be invoked. The run is started again immediately. */
@@ -65,7 +62,7 @@ const invokeOnce = (run: StartedRun, sent: Instants) =>
     const invoker = yield* Invoker
     const { skewMs } = yield* TickFrame
     const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The function compares the deadline with its own clock. The database's clock is more reliable than this machine's clock.
+    // The function compares the deadline with its own clock, so the deadline uses the database's clock, not this machine's.
     const deadline = Math.round(sent.wall - skewMs + timeoutMs)
     return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
   }).pipe(

@@ -15,10 +15,7 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/**
- * The first and the longest pause before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the
- * previous one.
- */
+/** The pauses before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the previous one. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
@@ -106,7 +103,6 @@ const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
     yield* span.end
   })
 
-/** Converts an outcome to a settlement, including the accounting API's health signal. */
 const unrecorded = (answer: AnsweredRun) =>
   Effect.gen(function* () {
     const { outcome, run } = answer
@@ -127,7 +123,7 @@ const unrecorded = (answer: AnsweredRun) =>
     return { answer, settlement }
   })
 
-/** Returns the wait before the next attempt, in milliseconds; null if the run must not be retried. */
+/** Returns the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
 const retryInMs = (attempt: number, outcome: Outcome) =>
   Effect.gen(function* () {
     if (outcome._tag !== "NotExecuted") return null

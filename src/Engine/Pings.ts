@@ -33,7 +33,7 @@ export const withinLimit = <A, R>(
     )
   )
 
-/** Sends a ping. Logs an error and never fails. */
+/** Logs errors and never fails. */
 export const ping = (
   signal: PingSignal,
   tickId: string,
@@ -49,7 +49,6 @@ export const ping = (
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Summarises a tick in one line. */
 export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary

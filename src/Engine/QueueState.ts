@@ -9,15 +9,11 @@ import { MAX_BATCH } from "./TickFrame.ts"
 
 /** A batch of at least this many runs is sent immediately. One database call costs about as much as ten runs. */
 const WORTH_A_CALL = 20
-/** The maximum time to collect a batch, in milliseconds. */
 const MAX_COLLECT_MS = 20
 const MAX_AHEAD = 50
 /** The time for which started runs should keep all workers busy, in milliseconds. */
 const AHEAD_MS = 40
-/**
- * If an invocation takes longer than this, in milliseconds, fewer started runs wait for a worker. An early start then saves only
- * a negligible share of the time.
- */
+/** If invocations take longer than this, in milliseconds, fewer runs are started early, because this would save little time. */
 const AHEAD_BELOW_MS = 500
 /** The next run is claimed this long before a worker becomes free, in milliseconds. */
 const CLAIM_AHEAD_MS = 1_000
@@ -132,10 +128,7 @@ type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
-/**
- * Returns how long to collect runs for the next start call, in milliseconds: half as long as the started runs will keep the
- * workers busy. None if no run can be started yet.
- */
+/** Returns how long to collect runs for the next start call, in milliseconds. None if no run can be started yet. */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now
   if (isStartingDone(now)) return Option.some(0)

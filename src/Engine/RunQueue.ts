@@ -37,10 +37,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
     /** Waits until a run can be started. Returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
-    /**
-     * Waits until a run can be started. Takes the next runs and gives each run a permit. Returns an empty array if this tick will
-     * not start any more runs.
-     */
+    /** Waits until a run can be started. Gives each run a permit. Returns an empty array if this tick starts no more runs. */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Releases the permit of a run until `offerDeferred` returns the run to the queue. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>

@@ -149,7 +149,6 @@ const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
     }
   })
 
-/** Reverts old starts that no worker has taken. */
 export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )

@@ -64,10 +64,7 @@ export const make = Effect.gen(function* () {
   })
 })
 
-/**
- * Records each first contact. The database then decides whether warming up the function has a benefit. If not, warm-ups stop
- * until the next measurement.
- */
+/** Records each first contact. If warm-ups have no benefit, the database stops them until the next measurement. */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase
   const { engineId } = yield* EngineConfig

@@ -6,7 +6,6 @@ import { type HttpProxy, type ProxyOf, throughProxy } from "./Proxy.ts"
 export { FetchFailure } from "./FetchFailure.ts"
 
 export interface Bounds {
-  /** The maximum number of bytes of the response body. */
   readonly maxBytes: number
   /** The time limit for the whole response, in milliseconds; absent if the caller sets a deadline. */
   readonly timeoutMs?: number
@@ -133,10 +132,7 @@ const send = async (
   return { status, statusText, headers, body, truncated }
 }
 
-/**
- * Returns whether a 407 comes from a proxy that did not forward the request. For https requests, the runtime itself reports the
- * 407.
- */
+/** Returns whether a proxy, and not the server, sent a 407. For https requests, the runtime itself reports the 407. */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
 

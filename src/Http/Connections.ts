@@ -8,10 +8,7 @@ export interface Connection {
   readonly lost: () => void
 }
 
-/**
- * The idle time after which a kept-alive connection is no longer used, in milliseconds. NATs and load balancers drop connections
- * that are idle for a minute or more.
- */
+/** The idle time after which a kept-alive connection is not used, in milliseconds. NATs drop idle connections after a minute. */
 const TRUSTED_MS = 15_000
 /** The idle time after which the runtime has closed every kept-alive connection, in milliseconds; 300 s in Bun 1.4. */
 const KEPT_MS = 310_000

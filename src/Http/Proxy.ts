@@ -44,10 +44,7 @@ const addressOf = (text: string): string => {
     : "that cannot be read"
 }
 
-/**
- * Returns whether a NO_PROXY entry matches the host of `url`. An entry is `*`, a name (with its subdomains and an optional port)
- * or an IPv4 range.
- */
+/** An entry is `*`, a name (with its subdomains and an optional port) or an IPv4 range. */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)
   if (entry === "*") return true

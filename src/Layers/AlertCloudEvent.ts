@@ -35,10 +35,7 @@ const dataOf = (alert: Alert) => {
 
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
-/**
- * Returns an id that is the same for every delivery attempt. It contains no full stop, because a full stop separates the parts of
- * the signed text.
- */
+/** Returns the same id for every delivery attempt. The id contains no full stop, which separates the parts of the signed text. */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 
@@ -83,7 +80,6 @@ export const cloudEventOf = async (message: AlertMessage, source: string) => {
   }
 }
 
-/** Returns the first half of a SHA-256 hash in hexadecimal. */
 const digest = async (text: string): Promise<string> => {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
   return Array.from(new Uint8Array(bytes, 0, 16), (byte) =>

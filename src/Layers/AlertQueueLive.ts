@@ -4,7 +4,6 @@ import * as Rpc from "../Database/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of incidents that one tick sends. */
 const TAKE_AT_MOST = 5_000
 
 /** Does not retry calls, because the next tick makes the same calls. */

@@ -22,7 +22,6 @@ export interface InvokerOptions {
   readonly allowed?: ReadonlyArray<string> | undefined
   /** A secret key (`sb_secret_...`), or a legacy JWT. */
   readonly key: Redacted.Redacted
-  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly proxyOf?: ProxyOf
 }

@@ -108,8 +108,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
           return requests.map(({ run: { run_id } }): Start | undefined => {
             const run = started.get(run_id)
-            // If a batch contains two starts of a run, only the first start was successful. The answer contains no lease token
-            // that tells which.
+            // The answer contains no lease token. If a batch contains two starts of a run, only the first start can use the
+            // answer.
             if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
             const refusal = refused.get(run_id)
             if (refusal === undefined) return undefined

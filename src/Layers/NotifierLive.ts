@@ -23,7 +23,6 @@ export interface NotifierOptions {
   readonly format: Settings["alertFormat"]
   /** The project's URL, for CloudEvents. */
   readonly source: string
-  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   /** The time limit for sending a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number

@@ -13,7 +13,6 @@ const MAX_BODY_CHARACTERS = 10_000
 /** Settings of the dead man's switch. `url` is null if it is not configured. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
-  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
   readonly proxyOf?: ProxyOf

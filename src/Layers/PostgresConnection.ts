@@ -5,10 +5,7 @@ import type { RpcStatement } from "../Database/RpcStatement.ts"
 import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
-/**
- * A single connection for one statement at a time. The first statement opens the connection. After a loss, the next statement
- * reopens it.
- */
+/** A connection for one statement at a time. A statement opens the connection if it is not open. */
 export interface PostgresConnection {
   readonly run: (
     statement: RpcStatement,

@@ -6,7 +6,6 @@ type Rows = ReadonlyArray<unknown>
 
 export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
-  /** Asks the server to cancel the statement. */
   readonly cancel: () => void
   /** Whether the statement itself, and not only its preparation, was possibly sent. */
   readonly isSent: () => boolean

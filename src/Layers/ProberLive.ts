@@ -12,7 +12,6 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of bytes read from a response body. */
 const MAX_BYTES = 16 * 1024
 
 export interface AddressPolicy {
@@ -26,7 +25,6 @@ export const publicOnly: AddressPolicy = {
 }
 
 export interface ProberOptions {
-  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly policy?: AddressPolicy
   /** Returns all addresses of a host name; the system's resolver by default. */
@@ -127,7 +125,6 @@ interface RawAnswer {
   readonly body: Uint8Array
 }
 
-/** Sends one request and closes the connection. */
 const send = (
   { method }: ProbeTarget,
   url: URL,
@@ -180,10 +177,7 @@ const send = (
     })
   })
 
-/**
- * Reads the body up to the byte limit. If the connection breaks, uses the received bytes, because the headers already prove that
- * the API answers.
- */
+/** Reads up to the byte limit. A broken connection is not an error, because the headers prove that the API answers. */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)
   let length = 0

@@ -25,7 +25,6 @@ export interface SupabaseSettings {
   readonly url: string
   /** A secret key, or the legacy service_role key. */
   readonly key: Redacted.Redacted<string>
-  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   /** The time limit for a call, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
@@ -74,10 +73,7 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
     )
   )
 
-/**
- * Calls SQL functions with the caller's own client, which determines retries, redirects and limits. This layer limits only the
- * duration of a call (30 s by default).
- */
+/** Uses the caller's own client, with its retries, redirects and limits. Limits a call's duration to 30 s by default. */
 export const fromClient = (
   client: RpcClient,
   options: { readonly timeoutMs?: number } = {}
@@ -168,10 +164,7 @@ const judgeAnswer = (words: Words, status: number): Failed => {
   return { reason: verdict.reason, code: String(status), detail }
 }
 
-/**
- * Classifies a call without a response. `fetchWithin` reports a FetchFailure, and supabase-js keeps only the failure's name and
- * message.
- */
+/** Classifies a call without a response. supabase-js keeps only the name and the message of `fetchWithin`'s FetchFailure. */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
   const failure = ours

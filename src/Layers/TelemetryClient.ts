@@ -5,7 +5,6 @@ import { Effect, Layer } from "effect"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import type { ProxyOf } from "../Http/Proxy.ts"
 
-/** The time limit for one export, in milliseconds. */
 const SEND_WITHIN_MS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
 /** The maximum number of concurrent exports, each with up to a thousand spans in memory. Further exports are dropped. */

@@ -6,7 +6,6 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import * as TelemetryClient from "./TelemetryClient.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
-/** The time limit for the final flush, in milliseconds. */
 const FLUSH_WITHIN_MS = 2_000
 /** The interval between metric exports, in milliseconds (OpenTelemetry's default). */
 const METRICS_EVERY_MS = 60_000

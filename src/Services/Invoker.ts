@@ -20,8 +20,8 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for a run and determines the outcome.
-     * *Fails with* InvokeError if there was no response; its reason says whether the function might have run.
+     * Calls the function once for a run. *Fails with* InvokeError if there was no response; the reason says whether the function
+     * might have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /** Warms up the function with an OPTIONS request, which cannot start a sync. Never fails. */

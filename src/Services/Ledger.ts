@@ -30,12 +30,10 @@ export interface DuePage {
 
 /** Runs and integrations reserved for one engine for 15 s. */
 export interface Work {
-  /** The database's time, in epoch milliseconds. */
   readonly now: number
   readonly pending: ReadonlyArray<Run>
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
-  /** Whether more work might be due. */
   readonly more: boolean
 }
 
@@ -108,14 +106,11 @@ export type Start =
     }
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
-/**
- * The run log and the schedules. Every call is safe to repeat. LedgerLive retries a call with the same token as long as a
- * response is useful.
- */
+/** The run log and the schedules. Every call is safe to repeat, and is retried as long as a response is useful. */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
-    /** Sweeps the runs of dead engines, records the tick, and fetches the first work, at most `limit` runs and slots. */
+    /** Sweeps the runs of dead engines, records the tick, and fetches up to `limit` runs and integrations. */
     readonly openTick: (
       tickId: string,
       request: WorkRequest,
@@ -143,10 +138,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly readPending: (scope: Scope) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
     /** Starts at most 100 runs (pending -> running) before they are invoked. Returns one result per request, in order. */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
-    /**
-     * Reverts starts without an invocation (running -> pending). The attempts do not count. Does not revert a run whose function
-     * has begun. Returns the ids of the reverted runs.
-     */
+    /** Reverts starts without an invocation, unless the function has begun. The attempts do not count. Returns the run ids. */
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
     ) => Effect.Effect<ReadonlySet<string>, SupabaseError>

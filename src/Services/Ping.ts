@@ -1,7 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { NotifyError } from "../Domain/Errors.ts"
 
-/** Reports that a tick has begun, has done its work, or could not do its work. */
+/** `start`: a tick has begun. `ok`: the tick has done its work. `fail`: the tick could not do its work. */
 export type PingSignal = "start" | "ok" | "fail"
 
 /** The dead man's switch: a service that alerts when ticks stop. */

@@ -2,10 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Rpc } from "../Database/Rpc.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/**
- * The database, reduced to calls of SQL functions, so that the engine runs on supabase-js (SupabaseLive), a direct connection
- * (PostgresLive) and PGlite (EmbeddedLive).
- */
+/** Calls SQL functions over supabase-js (SupabaseLive), a direct connection (PostgresLive) or PGlite (EmbeddedLive). */
 export class Supabase extends Context.Tag("@sync-scheduler/Supabase")<
   Supabase,
   {
