@@ -2,10 +2,8 @@ import { StateName } from "./Domain/State.ts"
 import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
-/**
- * Labels never identify an organisation, an integration or a run. The number of series would be unbounded, and metrics are often
- * more public than customer data.
- */
+// Labels never identify an organisation, an integration or a run: the number of series would be unbounded, and metrics are often
+// more public than customer data.
 
 const integrationType: Label = { name: "integration_type" }
 /** `error`: the tick could not do all of its work. `partial`: the tick did its work, but a run failed or is unresolved. */

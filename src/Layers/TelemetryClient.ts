@@ -43,7 +43,7 @@ const guard =
         if (isReported) return Effect.void
         isReported = true
         return Effect.logWarning(
-          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected. Sending is retried without further messages.`
+          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected. Sending is retried; further failures are not logged.`
         )
       })
     return HttpClient.transform(client, (sending, request) =>
