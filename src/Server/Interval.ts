@@ -18,7 +18,7 @@ export const nextIteration = (scheduledAt: number, now: number, everyMs: number)
   const next = after(scheduledAt, everyMs)
   if (now > next)
     return { waitMs: 0, scheduledAt: now, skipped: Math.floor((now - next) / everyMs) }
-  // If the clock was set back, `next` may be hours away.
+  // If the clock was set back, `next` can be hours away.
   const near = now < scheduledAt - everyMs ? after(now, everyMs) : next
   return { waitMs: near - now, scheduledAt: near, skipped: 0 }
 }

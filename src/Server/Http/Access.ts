@@ -69,7 +69,7 @@ export const principalOf = (
   { sessions }: Access
 ): Effect.Effect<Principal, HttpError> => {
   const authorization = headers.authorization ?? ""
-  // Credentials with another scheme belong to a reverse proxy, which may forward them.
+  // Credentials with another scheme belong to a reverse proxy, which can forward them.
   if (/^Bearer\b/i.test(authorization)) {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     return token !== undefined && sessions?.isToken(token) === true

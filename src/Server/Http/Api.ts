@@ -115,7 +115,7 @@ const reading = HttpApiGroup.make("reading")
   )
   .add(
     HttpApiEndpoint.get("activity", "/api/activity")
-      .annotate(OpenApi.Summary, "Recent runs of several integrations, in short form")
+      .annotate(OpenApi.Summary, "Recent runs of several integrations, in compact form")
       .setUrlParams(
         Schema.Struct({
           integration: Ids,

@@ -45,7 +45,7 @@ const withSecurity = (methods: unknown): unknown =>
       )
     : methods
 
-/** Replaces a schema for any value with `{}`, and a union of one member with that member. */
+/** Replaces each schema for any value with `{}`, and each union of a single member with its member. */
 const tidy = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(tidy)
   if (!Predicate.isRecord(value)) return value

@@ -1,7 +1,7 @@
 import type { PageFrame } from "./Document.ts"
 import { type Html, html } from "./Html.ts"
 
-/** The SQL that creates a first integration. A test runs it. */
+/** The SQL that creates a first integration. A test runs this SQL. */
 export const FIRST_SQL = `insert into organization_integrations
   (org_id, org_name, integration_type, sync_schedule, timezone)
 values

@@ -96,7 +96,7 @@ const heartbeat = (frame: PageFrame, overview: Overview, title: string): Html =>
     html`<p>This page shows the state at the last tick. No run starts until an engine ticks again. Check the service that runs the engine, then its log.</p>`
   }${
     overview.unreadable.length > 0 &&
-    html`<p class="notice bad">${countOf(overview.unreadable.length, "integration")} cannot be read by this version: ${overview.unreadable
+    html`<p class="notice bad">This version cannot read ${countOf(overview.unreadable.length, "integration")}: ${overview.unreadable
       .slice(0, 3)
       .map(({ integration_id, why }) => `${integration_id}: ${clip(why, 120)}`)
       .join("; ")}</p>`

@@ -52,7 +52,7 @@ export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue
   }</section>`
 }
 
-/** The minimum number of runs for a 95th percentile. With fewer runs, it equals the maximum. */
+/** The minimum number of runs for showing a 95th percentile. With fewer runs, the percentile equals the maximum. */
 const RUNS_FOR_P95 = 20
 
 const lagsOf = ({

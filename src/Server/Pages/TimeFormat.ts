@@ -77,7 +77,7 @@ export const showDayAndTime = (at: number, timezone: string, now: number): strin
 export const moment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${showDateTime(at, timezone, now)}</time>`
 
-/** Renders an instant without its time zone, for lists that name it once. */
+/** Renders an instant without its time zone, for lists with the time zone in the heading. */
 export const bareMoment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${relativeTo(at, timezone, now, "")}</time>`
 

@@ -41,7 +41,7 @@ export const vendors = (
 /** A completed sync does not prove that an API is healthy; only a probe does. */
 const appearanceOf = (one: ProviderHealth): readonly [name: string, word: string] => {
   const { status } = one
-  if (status === "unknown") return ["never_ran", "Not known"]
+  if (status === "unknown") return ["never_ran", "Unknown"]
   if (status !== "healthy") return [status, capital(status)]
   return isHeard(one) ? ["healthy", "Answers"] : ["never_ran", "Not probed"]
 }

@@ -23,12 +23,12 @@ export class SyncFailed extends Error {
 }
 
 /**
- * No call with an effect was made: for example, the API throttled the first call. The run becomes `unknown`, because it has
- * begun, and `on_unknown` determines whether it is retried. `retryAfterSeconds` is the wait time that the API requested. After
- * `defer`, the run becomes `failed`.
+ * No call with an effect was made: for example, the API throttled the first call. Because the run has begun, it becomes
+ * `unknown`, and `on_unknown` determines whether the scheduler retries it. After `defer`, the run becomes `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
+  /** The wait time that the API requested. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(message: string, options?: ErrorOptions & { readonly retryAfterSeconds?: number }) {
@@ -38,8 +38,8 @@ export class SyncNotExecuted extends Error {
 }
 
 /**
- * The sync might have taken effect: for example, an export was sent, but no response arrived. The run becomes `unknown`, and
- * `on_unknown` determines whether it is retried with the same key or waits for an operator.
+ * The sync might have taken effect: for example, an export was sent, but no response arrived. The run becomes `unknown`.
+ * `on_unknown` determines whether the run is retried with the same key or waits for an operator.
  */
 export class SyncOutcomeUnknown extends Error {
   override readonly name = "SyncOutcomeUnknown"
