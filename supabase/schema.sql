@@ -2732,7 +2732,7 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- Without an open incident, the session does not plan the long statement below.
+  -- Returning early avoids planning the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;
@@ -4592,7 +4592,6 @@ declare
   v_fenced boolean;
   r public.sync_run_log;
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
                                                       cold_start boolean, warm_up_ms integer) order by run_id

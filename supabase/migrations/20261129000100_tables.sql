@@ -450,7 +450,7 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- next_run_at at the start of the period. This instant is a slot even if the cron expression does not match it.
+  -- The integration's next_run_at at the start of the period. This instant is a slot even if the expression does not match it.
   -- Null: the first slot is the expression's first match after `since`.
   first_slot timestamptz,
   since timestamptz
@@ -464,8 +464,8 @@ create table public.sync_skipped_range (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- For these reasons, 1 means at least one slot, and 0 an unknown number: SQL cannot evaluate cron expressions.
+  -- The exact number of slots, unless the reason is schedule_changed, disabled or gone. For these reasons,
+  -- 1 means at least one slot and 0 means an unknown number, because SQL cannot evaluate cron expressions.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),

@@ -6,7 +6,6 @@
 --
 -- A throttle or a low quota applies to one organisation and creates a row in sync_api_hold.
 -- If the vendor throttles three organisations within a minute, the runs of all organisations at that host are delayed.
--- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API. The learn_* functions never wait for an API's row,
 -- because the session that has locked the row is already recording the API's health. A call that starts runs
@@ -136,7 +135,7 @@ create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
 -- Records that a host has throttled a probe or several organisations' syncs.
--- Each throttling response delays all runs at the host by at most 30 s, and hold_back spreads them over the next 30 s.
+-- Each throttling response delays all runs at the host by at most 30 s. hold_back spreads the runs over the next 30 s.
 -- Probes pause for an hour. Each further throttle within a day doubles this pause, up to a day.
 -- If the vendor is known, the pause applies to all of the vendor's hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
@@ -199,8 +198,8 @@ begin
 end
 $$;
 
--- Records that an API could not be reached or returned a server error. After two consecutive failed probes,
--- the API becomes unhealthy. For an API with a health_url, failed syncs also count, and one is enough in passive mode.
+-- Records that an API could not be reached or returned a server error. The API becomes unhealthy after two failed probes in
+-- a row. For an API with a health_url, failed syncs also count. If such an API is not probed, one failed sync is enough.
 -- A shared host also becomes unhealthy when syncs of three organisations have failed.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -243,7 +242,7 @@ begin
 end
 $$;
 
--- Records the health signals of settlements: [{run_id, lease_token, health: the signal, optional}].
+-- p_settlements: [{run_id, lease_token, health: the signal, optional}].
 -- An unreadable signal only raises a warning, so that the outcomes are still recorded.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -656,7 +655,7 @@ end
 $$;
 
 -- Opens or resolves a function's cold-start incident after a run's first request.
--- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
+-- If the incident is locked, the trigger changes nothing, so that the run's own change does not fail.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -315,7 +315,7 @@ begin
 end
 $$;
 
--- Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}. On an error, no slot is claimed.
+-- Claims scheduled slots. On an error, no slot is claimed.
 create function sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -461,7 +461,6 @@ begin
 end
 $$;
 
--- Returns the same object as claim_slots.
 create function sync_scheduler.claim_backfill_slot(p_engine_id text, p_claim_token uuid, p_slot jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -509,7 +508,7 @@ end
 $$;
 
 -- Returns the open backfills that can continue now, oldest first, at most one per integration.
--- Each has the schedule history from its cursor onwards (at most 50 periods) and the slots with a run (at most 500).
+-- Each backfill has the schedule history from its cursor onwards (at most 50 periods) and the slots with a run (at most 500).
 -- Returns {now, backfills: [{backfill_id, integration_id, org_id,
 -- schedule_version, cursor, after, to, known_until, history, slots}]}.
 -- after: the last slot (inclusive) that has been handled or is too old. known_until: the exclusive end of the

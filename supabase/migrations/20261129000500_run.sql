@@ -39,7 +39,6 @@ create function sync_scheduler.in_order(p_runs jsonb) returns jsonb
 $$;
 
 -- Starts runs one by one. On an error, no run is started.
--- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_each(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -54,7 +53,6 @@ declare
   v_fenced boolean;
   r public.sync_run_log;
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
                                                       cold_start boolean, warm_up_ms integer) order by run_id
@@ -109,8 +107,6 @@ end
 $$;
 
 -- Starts the runs in p_starts, except runs that hold_back delays. On an error, no run is started.
--- If no API is throttling requests, the check for delays costs one look-up in an empty index.
--- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -190,9 +186,8 @@ begin
 end
 $$;
 
--- Returns the runs that must not start because the integration's row has a fault,
--- or because the integrations' configs exceed 4 MiB in total. The caller retries the start of the latter.
--- Returns [{run_id, reason, status, detail? | retry_at?}].
+-- Returns the runs that must not start: [{run_id, reason, status, detail? | retry_at?}]. Either the integration's row has a
+-- fault, or the configs of the batch exceed 4 MiB. In the latter case, the caller retries the start.
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
   as $$
@@ -472,7 +467,6 @@ end
 $$;
 
 -- Settles attempts one by one. On an error, no attempt is settled.
--- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -493,7 +487,6 @@ $$;
 
 -- Settles attempts. On an error, no attempt is settled. An ordinary outcome is `completed` with the token of a running attempt,
 -- if the run is not ambiguous and the integration has no consecutive failures.
--- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
 declare

@@ -318,9 +318,8 @@ $$;
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Returns whether a tick of any scope has nothing to do. False: the tick may still turn out to be idle.
--- Most ticks are idle, and a process that opens only one tick cannot reuse query plans.
--- Therefore, the function is one cheap statement.
+-- Returns whether a tick of any scope has nothing to do. False: the tick may still turn out to be idle. The function is one
+-- cheap statement, because most ticks are idle, and a process that opens only one tick cannot reuse query plans.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

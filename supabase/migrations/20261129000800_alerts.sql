@@ -1,6 +1,5 @@
 -- Turns incidents into messages: one when an incident opens, and one when it ends.
 
--- Returns the content of an incident's message.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object(
     'incident_id', i.id, 'transition', i.alert_transition, 'kind', i.kind, 'subject', i.subject,
@@ -20,7 +19,7 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims unsent messages of incidents. Only the claiming engine sends these messages for 60 s, and then any engine may.
+-- Claims unsent messages of incidents. For 60 s, only the claiming engine sends these messages.
 -- If an incident ended before its opening message was sent, the recovery message says so.
 -- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
@@ -126,7 +125,7 @@ end
 $$;
 
 -- Opens an incident when an engine takes over a run that another engine (the subject) claimed but did not start.
--- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
+-- If the incident is locked, the trigger changes nothing, so that the run's own change does not fail.
 create function sync_scheduler.after_run_adopted() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -145,7 +144,7 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
 
 -- Opens an incident for the states `failing` and `retrying` of Domain/State.
 -- The subject is the integration, so that a sync that fails every night causes only one incident.
--- If another session holds the incident's lock, the trigger changes nothing, so that it never delays an outcome.
+-- If the incident is locked, the trigger changes nothing, so that the run's own change does not fail.
 create function sync_scheduler.after_run_troubled() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -213,7 +212,7 @@ create function sync_scheduler.after_tick_opened() returns trigger
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- Without an open incident, the session does not plan the long statement below.
+  -- Returning early avoids planning the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;

@@ -207,10 +207,9 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns the runs in a period in compact form, at most the newest p_runs_each runs per integration, oldest first.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
---   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}.
--- The instants in runs and ranges are epoch milliseconds.
+--   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first.
+-- Each integration has at most its newest p_runs_each runs. Instants in runs and ranges are epoch milliseconds.
 create function public.read_sync_activity(
   p_integration_ids uuid[], p_from timestamptz default null, p_to timestamptz default null, p_runs_each integer default 100
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -318,9 +317,8 @@ end
 $$;
 
 -- Returns one page of runs with slots in [p_since, p_until), newest slot first.
--- p_statuses: a JSON array of statuses; null: every status.
--- p_late_ms: only runs that started, or are overdue, by more than p_late_ms after their slot.
--- Returns {now, runs: [run_view with org_name, timezone], cursor}. A null cursor marks the last page.
+-- p_statuses: a JSON array of statuses; null: every status. p_late_ms: only runs that started, or are overdue, by more than
+-- p_late_ms after their slot. Returns {now, runs: [run_view with org_name, timezone], cursor}; a null cursor marks the last page.
 create function public.read_sync_runs(
   p_since timestamptz default null, p_until timestamptz default null, p_statuses jsonb default null, p_late_ms bigint default null,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_limit integer default 100, p_cursor text default null

@@ -95,7 +95,7 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
 $$;
 
 -- Returns everything that `doctor` needs, in one call. A field is null if the table or function for it is missing.
--- Each group of integrations is represented by one id, because sorting many integrations would exceed the API's time limit.
+-- Each group of integrations is represented by one id, because sorting many integrations takes seconds.
 -- The commands of pg_cron jobs are omitted, because a command may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
 -- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
