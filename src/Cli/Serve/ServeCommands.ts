@@ -25,7 +25,7 @@ export const serveCommand: Command = {
     },
     {
       name: "allow-actions",
-      summary: "Allow holders of SYNC_SCHEDULER_ADMIN_TOKEN to perform actions through serve"
+      summary: "Allow actions to holders of SYNC_SCHEDULER_ADMIN_TOKEN"
     },
     {
       name: "demo",
