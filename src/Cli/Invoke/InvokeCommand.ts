@@ -6,8 +6,9 @@ export const invokeCommand: Command = {
   summary: "Call your function once, as a run would, and interpret its response",
   details:
     "Calls a function on this machine with the request of a run of this integration. The request is\n" +
-    'marked as a trial (trigger "trial"). The fence lets the function run, and records nothing. A function\n' +
-    "without the fence can export real data. Exit code 3 means that a real run would not complete.",
+    'marked as a trial (trigger "trial"). The fence lets the function run, and records nothing.\n' +
+    "A function without the fence can export real data. Exit code 3 means that a real run would not\n" +
+    "complete.",
   positionals: [
     {
       name: "org",

@@ -25,7 +25,7 @@ export const serveCommand: Command = {
     },
     {
       name: "allow-actions",
-      summary: "Allow actions to holders of SYNC_SCHEDULER_ADMIN_TOKEN"
+      summary: "Let holders of SYNC_SCHEDULER_ADMIN_TOKEN perform actions"
     },
     {
       name: "demo",
