@@ -31,7 +31,7 @@ const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** The minimum safe lease margin, in milliseconds: a run may be sent up to 20 s after the engine requests its start. */
+/** The minimum safe lease margin, in milliseconds: a run can be sent up to 20 s after the engine requests its start. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {

@@ -15,7 +15,7 @@ interface Choice {
   readonly skipped_range: SkippedRange | null
 }
 
-/** Both ends are inclusive. `first` is treated as a slot even if the cron expression does not match it. */
+/** The range includes `first` and `upTo`. `first` is a slot even if the cron expression does not match it. */
 const skippedRange = (
   schedule: Schedule.Schedule,
   first: number,

@@ -22,7 +22,7 @@ export const commandCodes = {
   },
   KEY_REFUSED: {
     what: "Supabase rejected the key or the connection's role",
-    why: "The key is not a secret key of this project, the key has expired, or its role lacks the grants on the scheduler's functions; the message states the cause.",
+    why: "The key is not a secret key of this project, has expired, or has a role without the required grants. The message states the cause.",
     fix: "Set SUPABASE_SECRET_KEY to a secret key of this project (sb_secret_..., or the legacy service_role key).",
     exit: 4
   },

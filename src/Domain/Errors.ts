@@ -8,7 +8,7 @@ import { Data } from "effect"
  * - `Refused`: the key or the role lacks the permission. Repeating cannot help.
  * - `Missing`: the function or a table does not exist, because migrations are missing.
  * - `Rejected`: the database rejected the arguments or the data (constraint, bad argument, raised error).
- * - `Malformed`: the response violates the contract. After a write, treat this like `Ambiguous`.
+ * - `Malformed`: the response violates the contract. For a write, equivalent to `Ambiguous`.
  *
  * `code` is the SQLSTATE, the PostgREST code or the HTTP status. `hint` names the setting to change, if known. `system` is the
  * runtime's own message when `detail` replaces it. `isPermanent` means that the address or the certificate is wrong.

@@ -9,7 +9,7 @@ import * as Schedule from "./Schedule/Schedule.ts"
 export const Segment = Schema.Struct({
   from: Schema.Int,
   to: Schema.NullOr(Schema.Int),
-  /** The slot that was next when the segment began. Treated as a slot even if the cron expression does not match it. */
+  /** The slot that was next when the segment began. The cron expression might not match this slot. */
   first_slot: Schema.NullOr(Schema.Int),
   /** If `first_slot` is null, the segment contains the schedule's slots after this instant. */
   since: Schema.NullOr(Schema.Int),

@@ -48,7 +48,7 @@ export const readRetryAfter = (
   return Math.max(0, until - (from ?? now))
 }
 
-/** Checks the format first, because `Date.parse` accepts almost any text and treats an asctime date as local time. */
+/** Checks the format, because `Date.parse` accepts almost any text. Adds GMT to an asctime date, which is in UTC. */
 const readHttpDate = (text: string): number | null => {
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(text)) return null
   const ms = Date.parse(text.endsWith(" GMT") ? text : `${text} GMT`)

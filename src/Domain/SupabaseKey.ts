@@ -49,7 +49,7 @@ const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
 /** Returns whether the key is also sent as Bearer, which the platform rejects for secret and publishable keys. */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Returns false only if the key's format shows that it cannot call the scheduler's functions. */
+/** Returns false only if the format shows that the key cannot call the scheduler's functions. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 

@@ -21,7 +21,7 @@ export interface ExplainVerdict {
   readonly completed: number
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
-  /** The newest completed run that makes a retry of `last` unnecessary. With catch_up = all, no scheduled run does. */
+  /** The newest completed run that makes a retry of `last` unnecessary. If catch_up is all, only an unscheduled run counts. */
   readonly since: CompletedRun | undefined
 }
 
@@ -108,7 +108,7 @@ export const sentenceOf = (
   }
 }
 
-/** Returns whether nothing can have failed: the run is in its first attempt, or has not started yet. */
+/** Returns whether the run is in its first attempt or has not started, so that no attempt can have failed. */
 const isFresh = (slot: ExplainedSlot | undefined): boolean =>
   slot?.run?.attempt === (slot?.outcome === "running" ? 1 : 0)
 

@@ -190,7 +190,7 @@ const httpSign = (value: unknown): Sign | undefined => {
 
 const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, "")
 
-/** Treats text such as "undefined" as empty too, because `String(undefined)` produces it. */
+/** Treats "undefined" as empty, because `String(undefined)` produces this text. */
 const isEmpty = (value: unknown): boolean => {
   if (typeof value === "string") return /^\s*(false|null|none|undefined)?\s*$/i.test(value)
   if (typeof value === "object" && value !== null) return Object.keys(value).length === 0

@@ -29,7 +29,7 @@ const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string
   return `${times[0]} to ${showTime(lastTime(calendar, after, upTo) ?? upTo)} (${count} times)`
 }
 
-/** Includes the local date only if it differs from `date`. */
+/** Includes the local date only if the date differs from `date`. */
 const showSlot = (clock: WallClock, slot: number, date: string): string => {
   const reading = readingAt(clock, slot)
   const day = showDate(reading) === date ? "" : `${showDate(reading)} `
