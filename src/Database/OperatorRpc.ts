@@ -109,7 +109,7 @@ export const readActivity = make({
         Schema.Struct({
           integration_id: Schema.String,
           truncated: Schema.Boolean,
-          /** [slot, status, started, finished, attempt, run id], oldest first. */
+          /** The runs as [slot, status, started, finished, attempt, run id], oldest first. */
           runs: Schema.Array(
             Schema.Tuple(
               Schema.Int,
@@ -120,7 +120,7 @@ export const readActivity = make({
               Schema.String
             )
           ),
-          /** [from, to, count, reason], both ends inclusive. */
+          /** The skipped ranges as [from, to, count, reason], both ends inclusive. */
           ranges: Schema.Array(Schema.Tuple(Schema.Int, Schema.Int, Schema.Number, Schema.String))
         })
       )
@@ -239,7 +239,7 @@ export const readTimeline = make({
   args: () =>
     Schema.Struct({
       p_integration_id: Schema.UUID,
-      /** At most 62 days before p_to. */
+      /** The start of the window, at most 62 days before p_to. */
       p_from: Instant,
       p_to: Instant,
       p_limit: optional(Schema.Int)

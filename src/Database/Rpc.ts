@@ -24,9 +24,9 @@ export type ArgumentType =
 export interface Rpc<A, R> {
   readonly name: string
   readonly types: Readonly<Record<string, ArgumentType>>
-  /** Returns the arguments as JSON, or which argument is invalid. */
+  /** Returns the arguments as JSON, or an error that names the invalid argument. */
   readonly encode: (args: A) => Either.Either<unknown, string>
-  /** Returns the decoded answer, or where a value is unexpected. Omits the value, because a config can contain secrets. */
+  /** Returns the decoded answer, or the path of an unexpected value. Omits the value, because a config can contain secrets. */
   readonly decode: (answer: unknown) => Either.Either<R, string>
   /** Whether the call can be repeated safely because the function only reads. */
   readonly readOnly: boolean

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 
 /** The scheduler's objects in a database (`sync_scheduler.catalog`). */
 export const SchemaCatalog = Schema.Struct({
-  /** 14 digits; null if the scheduler is not installed. */
+  /** A 14-digit version; null if the scheduler is not installed. */
   schema_version: Schema.NullOr(Schema.String),
   functions: Schema.Array(
     Schema.Struct({
@@ -35,7 +35,7 @@ export type SchemaCatalog = typeof SchemaCatalog.Type
 /** An object of the schema. `print` is the fingerprint of its definition; null if unknown. */
 export interface Item {
   readonly kind: "function" | "table" | "view" | "column" | "index" | "trigger"
-  /** For example `public.sync_tick`, `public.sync_tick.engine_id` or `public.begin_sync_run(p_run_id uuid, ...)`. */
+  /** The qualified name, for example `public.sync_tick.engine_id` or `public.begin_sync_run(p_run_id uuid, ...)`. */
   readonly name: string
   readonly table: string | null
   readonly print: string | null

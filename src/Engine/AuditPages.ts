@@ -26,7 +26,7 @@ export interface AuditOptions {
   readonly observe?: (integrations: number) => void
 }
 
-/** The result of auditing [from, to). `from` is never before `kept_from`, because older rows may have been deleted. */
+/** The result of auditing [from, to). `from` is never before `kept_from`, because older rows might have been deleted. */
 export interface AuditReport extends AuditVerdict {
   readonly now: number
   readonly kept_from: number

@@ -16,7 +16,7 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 /**
  * Claims the oldest slot of each backfill, or moves the cursor past slots that already have a row. A backfill waits while its
  * integration is due, is disabled, or has a live run. Skips cursors in `seen`, which this tick has already tried: another engine
- * may be advancing them.
+ * might be advancing them.
  *
  * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
  * or duplicated if the engine dies.

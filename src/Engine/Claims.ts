@@ -14,7 +14,7 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
-/** The maximum number of integrations for which a tick claims slots one after another. Others get only one slot. */
+/** The maximum number of integrations for which a tick claims slots one after another. Other integrations get one slot. */
 const MAX_FOLLOWED = 1_000
 
 /** The wait before the claim of a locked slot is retried, in milliseconds. */
@@ -104,7 +104,7 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     }
   })
 
-/** If the database rejects the call, claims the slots one by one, because one slot may have caused the rejection. */
+/** If the database rejects the call, claims the slots one by one, because one slot might have caused the rejection. */
 const claimOnce = (
   slots: ReadonlyArray<Slot>
 ): Effect.Effect<

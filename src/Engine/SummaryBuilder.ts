@@ -113,7 +113,7 @@ const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): Summ
   }
 }
 
-/** Lists failures first. */
+/** Returns the summary, with failures first. */
 export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary => {
   const { completed, failed, skipped, triggered } = builder
   const runs = Object.values(builder.runs)

@@ -31,7 +31,7 @@ export const asyncWithDeadline = <A, E>(options: {
   )
 
 interface Deadline {
-  /** In nanoseconds, on the monotonic clock. */
+  /** The time on the monotonic clock, in nanoseconds. */
   readonly at: bigint
   readonly expire: () => void
 }
@@ -70,7 +70,7 @@ class Deadlines {
     this.watcher = Effect.runFork(Effect.withClock(this.watch, this.clock))
   }
 
-  /** Without deadlines, interrupts the fiber, which would keep the process alive. */
+  /** Interrupts the fiber when no deadline is left, because a sleeping fiber keeps the process alive. */
   private lifted(): void {
     this.pending -= 1
     if (this.pending > 0) return
@@ -87,7 +87,7 @@ class Deadlines {
     return this.watch
   })
 
-  /** Expires deadlines. Returns the time of the next deadline; null if there is none. */
+  /** Expires the deadlines up to `now`. Returns the time of the next deadline; null if there is none. */
   private expireUntil(now: bigint): bigint | null {
     let next: bigint | null = null
     for (const alike of this.lengths.values()) {

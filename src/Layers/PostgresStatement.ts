@@ -7,7 +7,7 @@ type Rows = ReadonlyArray<unknown>
 export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   readonly cancel: () => void
-  /** Whether the statement itself, and not only its preparation, was possibly sent. */
+  /** Whether the statement itself might have been sent, and not only its preparation. */
   readonly isSent: () => boolean
 }
 

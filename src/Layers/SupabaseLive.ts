@@ -267,7 +267,7 @@ const apiFetch = (
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"
 
-/** Turns an error whose body is empty or an array into an object, because supabase-js treats such a 404 as a success. */
+/** Wraps a body that is not a JSON object. supabase-js treats a 404 with an empty body or an array as a success. */
 const asError = async (response: Response): Promise<Response> => {
   const body = await response.text()
   const { status, statusText, headers } = response

@@ -75,7 +75,7 @@ export interface OpenOptions {
   readonly firstAttempt?: FirstAttempt | undefined
 }
 
-/** The result of a tick's first request to a function. It is recorded with the run that needed the function. */
+/** The result of a tick's first request to a function, recorded with the run that needed the function. */
 export interface FirstContact {
   readonly cold_start: boolean
   /** The duration in milliseconds; null if the request was not made for this run. */

@@ -71,7 +71,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
       "if (run !== undefined)"
     ])
   ),
-  fairShare("a free permit goes to the organisation with the fewest places", [
+  fairShare("a free permit goes to the organisation with the fewest permits", [
     "return a.organisation.open < b.organisation.open",
     "return a.organisation.open > b.organisation.open"
   ]),
