@@ -75,7 +75,7 @@ if (options.target !== undefined && target === undefined) {
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
 
-// The binary may embed the edge bundle.
+// The binary may embed the edge bundle, so the bundle is built first.
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 

@@ -17,7 +17,7 @@ export const LIBRARY_NEEDS = ["@supabase/supabase-js", "croner"] as const
 
 const moduleOf = (source: string): string => source.replace(/\.ts$/, "")
 
-/** `types` comes first, as TypeScript requires. */
+/** Returns the `exports` of package.json. `types` comes first, as TypeScript requires. */
 export const exportsOf = () => ({
   ...Object.fromEntries(
     Object.entries(ENTRIES).map(([subpath, source]) => [

@@ -15,6 +15,6 @@ export const notesOf = (changelog: string, version: string, source = ""): string
 /** Makes the links to runbooks in the alert rules absolute. `source` ends with a slash. */
 export const rulesOf = (rules: string, source: string): string => {
   const link = /^( *runbook_url: )(?=docs\/)/gm
-  if (rules.search(link) < 0) throw new Error("the rules name no runbook")
+  if (rules.search(link) < 0) throw new Error("the rules contain no runbook link")
   return rules.replace(link, `$1${source}`)
 }

@@ -82,7 +82,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const database = await createDatabase({ server: postgres })
   const disk = options.disk === true ? mountSmallDisk() : undefined
   if (options.disk === true) {
-    if (disk === undefined) throw new Error("a disk that can be filled needs root, which may mount")
+    if (disk === undefined) throw new Error("the disk option requires root and permission to mount")
     await disk.take(postgres, database.name)
   }
   let sql = connect(database.url)
@@ -197,7 +197,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
 const makeClocks = (): Clocks => {
   const [database, api, direct] = [makeFakeClock(), makeFakeClock(), makeFakeClock()]
   if (database === undefined || api === undefined || direct === undefined) {
-    throw new Error("clocks that can be set need: apt-get install faketime")
+    throw new Error("the clocks option requires faketime: apt-get install faketime")
   }
   return { database, api, direct }
 }
