@@ -155,6 +155,14 @@ export const claimRuns = make({
     })
 })
 
+/** The fields of a run that its start set or read. */
+export const RunStart = Schema.Struct({
+  run_id: Schema.UUID,
+  attempt: Schema.Int,
+  drift_ms: Schema.NullOr(Schema.Number),
+  config: Schema.Unknown
+})
+
 /** Starts at most 100 runs (pending -> running). A repeated call with the same lease token returns the same answer. */
 export const startRuns = make({
   name: "start_sync_runs",
@@ -174,8 +182,8 @@ export const startRuns = make({
           lease_token: Schema.UUID,
           lease_seconds: Schema.Number,
           /** Whether the tick's first request to the function was made for this run and was a cold start. */
-          cold_start: Schema.Boolean,
-          warm_up_ms: Schema.NullOr(Schema.Int),
+          cold_start: Schema.optionalWith(Schema.Boolean, { exact: true }),
+          warm_up_ms: Schema.optionalWith(Schema.Int, { exact: true }),
           /** The run's accounting API, if known. */
           api_provider: Schema.optionalWith(Schema.String, { exact: true }),
           api_host: Schema.optionalWith(Schema.String, { exact: true })
@@ -205,14 +213,14 @@ export const Settlement = Schema.Struct({
   run_id: Schema.UUID,
   lease_token: Schema.UUID,
   outcome: Schema.Literal("completed", "failed", "not_executed", "unknown", "accepted"),
-  http_status: Schema.NullOr(Schema.Int),
-  error_code: Schema.NullOr(Schema.String),
-  error_message: Schema.NullOr(Schema.String),
-  response: Schema.Unknown,
+  http_status: Schema.optionalWith(Schema.Int, { exact: true }),
+  error_code: Schema.optionalWith(Schema.String, { exact: true }),
+  error_message: Schema.optionalWith(Schema.String, { exact: true }),
+  response: Schema.optionalWith(Schema.Unknown, { exact: true }),
   /** The wait before the next attempt, in milliseconds, for `not_executed`. */
-  retry_in_ms: Schema.NullOr(Schema.Number),
+  retry_in_ms: Schema.optionalWith(Schema.Number, { exact: true }),
   /** The function's time limit for `accepted`, in seconds since the start of the attempt. */
-  lease_seconds: Schema.NullOr(Schema.Number),
+  lease_seconds: Schema.optionalWith(Schema.Number, { exact: true }),
   health: Schema.optionalWith(HealthSignal, { exact: true })
 })
 export type Settlement = typeof Settlement.Type

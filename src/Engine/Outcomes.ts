@@ -112,21 +112,26 @@ const unrecorded = (answer: AnsweredRun) =>
       run_id: run.run_id,
       lease_token: run.lease_token,
       outcome: outcomeName[outcome._tag],
-      http_status: outcome.httpStatus,
-      error_code: "code" in outcome ? jsonbSafeText(outcome.code, 200) : null,
-      error_message: "message" in outcome ? jsonbSafeText(outcome.message, 2048) : null,
-      response: "response" in outcome ? jsonbSafe(outcome.response) : null,
-      retry_in_ms: yield* retryInMs(run.attempt, outcome),
-      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null,
+      ...(outcome.httpStatus === null ? {} : { http_status: outcome.httpStatus }),
+      ...("code" in outcome
+        ? {
+            error_code: jsonbSafeText(outcome.code, 200),
+            error_message: jsonbSafeText(outcome.message, 2048)
+          }
+        : {}),
+      ...("response" in outcome ? { response: jsonbSafe(outcome.response) } : {}),
+      ...(outcome._tag === "NotExecuted"
+        ? { retry_in_ms: yield* retryInMs(run.attempt, outcome) }
+        : {}),
+      ...(outcome._tag === "Accepted" ? { lease_seconds: settings.runningGuardMs / 1000 } : {}),
       ...(health === null ? {} : { health })
     }
     return { answer, settlement }
   })
 
-/** Returns the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
-const retryInMs = (attempt: number, outcome: Outcome) =>
+/** Returns the wait before the next attempt, in milliseconds. */
+const retryInMs = (attempt: number, outcome: Extract<Outcome, { readonly _tag: "NotExecuted" }>) =>
   Effect.gen(function* () {
-    if (outcome._tag !== "NotExecuted") return null
     if (outcome === staleStart) return 0
     const { retryBaseMs, retryCapMs } = yield* EngineConfig
     const random = yield* Random.next

@@ -1,4 +1,4 @@
-import { Clock, Effect, Either, Layer, Schema } from "effect"
+import { Array as Arr, Clock, Effect, Either, Layer, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { readBackfills } from "../Database/HistoryRpc.ts"
 import { openTickArguments } from "../Database/OpenTick.ts"
@@ -39,6 +39,7 @@ const LOCKED_RETRY_MS = 1_000
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
+const decodeStart = Schema.decodeUnknownEither(Rpc.RunStart)
 
 /** Treats integrations that the database rejects as unreadable. */
 const readDueRows = (answer: {
@@ -50,9 +51,6 @@ const readDueRows = (answer: {
   const rejected = answer.rejected.map(({ detail, integration_id: id }) => ({ id, detail }))
   return { now: answer.now, due: readable, unreadable: [...unreadable, ...rejected] }
 }
-
-const readRuns = (rows: ReadonlyArray<unknown>): ReadonlyArray<Run> =>
-  rows.flatMap((row) => Either.match(decodeRun(row), { onLeft: () => [], onRight: (run) => [run] }))
 
 const readWork = (
   answer: Parameters<typeof readDueRows>[0] & {
@@ -93,24 +91,33 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       Effect.map(
         supabase.call(Rpc.startRuns, {
           p_engine_id: settings.engineId,
-          p_starts: requests.map(({ contact, leaseMs, leaseToken, run }) => ({
-            run_id: run.run_id,
-            lease_token: leaseToken,
-            lease_seconds: leaseMs / 1000,
-            ...contact,
-            ...apiArguments(run)
-          })),
+          p_starts: requests.map(
+            ({ contact: { cold_start, warm_up_ms }, leaseMs, leaseToken, run }) => ({
+              run_id: run.run_id,
+              lease_token: leaseToken,
+              lease_seconds: leaseMs / 1000,
+              ...(warm_up_ms === null ? {} : { cold_start, warm_up_ms }),
+              ...apiArguments(run)
+            })
+          ),
           p_adopt_after_seconds: adoptAfter,
           p_drift_alert_seconds: driftAlert
         }),
         (answer) => {
-          const started = new Map(readRuns(answer.started).map((run) => [run.run_id, run]))
+          const starts = Arr.getRights(answer.started.map((row) => decodeStart(row)))
+          const started = new Map(starts.map((start) => [start.run_id, start]))
           const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
-          return requests.map(({ run: { run_id } }): Start | undefined => {
-            const run = started.get(run_id)
+          return requests.map(({ run }): Start | undefined => {
+            const { run_id } = run
+            const start = started.get(run_id)
             // The answer contains no lease token. If a batch contains two starts of a run, only the first start can use the
             // answer.
-            if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
+            if (started.delete(run_id) && start !== undefined) {
+              return {
+                _tag: "Started",
+                run: { ...run, ...start, status: "running", claimed_by: settings.engineId }
+              }
+            }
             const refusal = refused.get(run_id)
             if (refusal === undefined) return undefined
             const { detail, reason, retry_at } = refusal
@@ -235,7 +242,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             ...scopeArguments(scope)
           })
           .pipe(retryFor(READ_WITHIN_MS))
-        return readRuns(rows)
+        return Arr.getRights(rows.map((row) => decodeRun(row)))
       }, traced("Ledger.readPending")),
       start: Effect.fnUntraced(function* (requests) {
         const send = sendTogether(Rpc.startRuns.name, (batch: ReadonlyArray<StartRequest>) =>

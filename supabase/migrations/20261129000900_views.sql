@@ -199,11 +199,12 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'on_unknown', coalesce(i.on_unknown, 'retry'),
            'fenced', coalesce(i.fenced, false),
-           'run', case when i.id is not null then sync_scheduler.started_json(
+           'run', case when i.id is not null then sync_scheduler.run_json(
              jsonb_populate_record(null::public.sync_run_log, jsonb_build_object(
                'id', gen_random_uuid(), 'org_id', i.org_id, 'integration_id', i.id, 'integration_type', i.integration_type,
                'scheduled_for', date_trunc('milliseconds', sync_scheduler.clock()), 'trigger', 'manual', 'status', 'running',
-               'attempt', 1, 'max_attempts', coalesce(i.max_attempts, 3), 'idempotency_key', 'trial:' || gen_random_uuid())), i) end)
+               'attempt', 1, 'max_attempts', coalesce(i.max_attempts, 3), 'idempotency_key', 'trial:' || gen_random_uuid())), i)
+             || jsonb_build_object('config', coalesce(i.config, '{}')) end)
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 

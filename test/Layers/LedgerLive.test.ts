@@ -34,12 +34,7 @@ const settlementOf = (runId: string, leaseToken: string) => ({
   run_id: runId,
   lease_token: leaseToken,
   outcome: "completed" as const,
-  http_status: 200,
-  error_code: null,
-  error_message: null,
-  response: null,
-  retry_in_ms: null,
-  lease_seconds: null
+  http_status: 200
 })
 
 describe("starts and outcomes", () => {

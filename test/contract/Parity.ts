@@ -119,13 +119,26 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/** Drops message texts and versions, and replaces the cursor with a flag. */
+/** The lists in answers whose order has no meaning. */
+const UNORDERED: ReadonlySet<string> = new Set(["started", "settled"])
+
+const byRunId = (a: unknown, b: unknown): number =>
+  isRecord(a) && isRecord(b) ? String(a.run_id).localeCompare(String(b.run_id)) : 0
+
+/** Drops message texts and versions, sorts lists without an order, and replaces the cursor with a flag. */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
   const entries = Object.entries(answer)
     .filter(([key, value]) => key !== "detail" && key !== "schema_version" && value !== null)
-    .map(([key, value]) => [key, key === "cursor" ? "there" : comparable(value)] as const)
+    .map(([key, value]) => {
+      if (key === "cursor") return [key, "there"] as const
+      const inner = comparable(value)
+      return [
+        key,
+        UNORDERED.has(key) && Array.isArray(inner) ? inner.sort(byRunId) : inner
+      ] as const
+    })
   return Object.fromEntries(entries)
 }
 

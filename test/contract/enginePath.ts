@@ -110,18 +110,14 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
       {
         run_id: run?.run_id ?? "",
         lease_token,
-        lease_seconds: 215,
-        cold_start: false,
-        warm_up_ms: null
+        lease_seconds: 215
       }
     ],
     p_adopt_after_seconds: 10,
     p_drift_alert_seconds: 300
   })
   expect(started.skipped).toEqual([])
-  expect(decodeRuns(started.started)).toMatchObject([
-    { status: "running", attempt: 1, config: { name: "Blåbær '1'" } }
-  ])
+  expect(started.started).toMatchObject([{ attempt: 1, config: { name: "Blåbær '1'" } }])
 
   const settled = await caller.call(Rpc.settleRuns, {
     p_engine_id: "contract",
@@ -131,11 +127,7 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
         lease_token,
         outcome: "completed",
         http_status: 200,
-        error_code: null,
-        error_message: null,
-        response: { rows: 3, note: "ferdig ✓" },
-        retry_in_ms: null,
-        lease_seconds: null
+        response: { rows: 3, note: "ferdig ✓" }
       }
     ],
     p_quiescence_seconds: 430

@@ -67,8 +67,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
       "const waiting = pending.map("
     ]),
     mutant("engine", "src/Layers/LedgerLive.ts")("", [
-      "if (started.delete(run_id) && run !== undefined)",
-      "if (run !== undefined)"
+      "if (started.delete(run_id) && start !== undefined)",
+      "if (start !== undefined)"
     ])
   ),
   fairShare("a free permit goes to the organisation with the fewest permits", [
@@ -156,8 +156,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     claim("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
   ),
   settle("settling requires the lease token", [
-    "if (leaseToken === null || run.lease_token !== leaseToken) {\n    const { status, attempt } = run",
-    'if (leaseToken === "") {\n    const { status, attempt } = run'
+    "if (leaseToken === null || run.lease_token !== leaseToken) {\n    return { run_id: runId",
+    'if (leaseToken === "") {\n    return { run_id: runId'
   ]),
   together(
     "a finished run never changes",

@@ -57,7 +57,10 @@ export const runFixtureOf = (ledger: Ledger, integrationId: string, runId: strin
       p_starts: [{ run_id: runId, lease_token: given, lease_seconds: LEASE }],
       p_adopt_after_seconds: adoptAfter
     })
-    return { ...list(answer.started)[0], ...list(answer.skipped)[0] }
+    const [started] = list(answer.started)
+    return started === undefined
+      ? { ...list(answer.skipped)[0] }
+      : { ...started, status: "running" }
   }
   return {
     ledger,

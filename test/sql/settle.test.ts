@@ -30,10 +30,7 @@ onEachServer("settling a run", (ledger) => {
     expect(answer).toEqual({
       run_id: fixture.runId,
       accepted: true,
-      status: "completed",
-      attempt: 1,
-      duration_ms: 7000,
-      retry_at: null
+      status: "completed"
     })
     expect(await fixture.row()).toMatchObject({
       status: "completed",
@@ -64,11 +61,9 @@ onEachServer("settling a run", (ledger) => {
       error_code: "RATE_LIMIT_EXCEEDED",
       finished_at: null
     })
-    expect(await fixture.settle("not_executed", { error_code: "RATE_LIMIT_EXCEEDED" })).toEqual({
-      ...answer,
-      duration_ms: undefined,
-      reason: null
-    })
+    expect(await fixture.settle("not_executed", { error_code: "RATE_LIMIT_EXCEEDED" })).toEqual(
+      answer
+    )
   })
 
   test("a refusal without attempts left fails the run, and does not count for the breaker", async () => {

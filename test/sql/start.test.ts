@@ -13,9 +13,7 @@ onEachServer("starting a run", (ledger) => {
       run_id: fixture.runId,
       status: "running",
       attempt: 1,
-      drift_ms: 60_000,
-      scheduled_for: slot,
-      idempotency_key: `${fixture.integrationId}:${slot}`
+      drift_ms: 60_000
     })
     expect(await fixture.row()).toMatchObject({
       claimed_by: "e1",
@@ -45,7 +43,8 @@ onEachServer("starting a run", (ledger) => {
     })
     expect(released).toEqual({ released: 0 })
     await fixture.after(1)
-    expect(await asOther()).toMatchObject({ status: "running", attempt: 1, claimed_by: "e2" })
+    expect(await asOther()).toMatchObject({ status: "running", attempt: 1 })
+    expect(await fixture.row()).toMatchObject({ status: "running", claimed_by: "e2" })
 
     const given = await openRunFixture(ledger())
     await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [given.runId] })
@@ -139,7 +138,7 @@ onEachServer("starting a run", (ledger) => {
         lease_seconds: 60
       }))
     })
-    expect(list(answer.started)).toMatchObject([{ run_id: other, status: "running" }])
+    expect(list(answer.started)).toMatchObject([{ run_id: other, attempt: 1 }])
     expect(list(answer.skipped)).toMatchObject([{ run_id: fixture.runId, reason: "rejected" }])
   })
 

@@ -1,5 +1,5 @@
 import { format } from "../../src/Domain/Instant.ts"
-import { byText, isFree, iso, runJson } from "./MemoryClaim.ts"
+import { byText, isFree, iso } from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
 import { holdBack } from "./MemoryHealth.ts"
 
@@ -98,13 +98,14 @@ export const start = (
     }
     started.push(run)
   }
-  started.sort((a, b) => a.scheduled_for - b.scheduled_for || byText(a.id, b.id))
   return {
     now: format(now),
-    started: started.map((run) => {
-      const i = db.integrations.get(run.integration_id)
-      return { ...runJson(run, i), config: i?.config ?? {} }
-    }),
+    started: started.map(({ attempt, drift_ms, id, integration_id }) => ({
+      run_id: id,
+      attempt,
+      drift_ms,
+      config: db.integrations.get(integration_id)?.config ?? {}
+    })),
     skipped
   }
 }

@@ -60,8 +60,7 @@ const settleRun = (
   const run = db.runs.get(runId)
   if (run === undefined) return { run_id: runId, accepted: false, reason: "not_found" }
   if (leaseToken === null || run.lease_token !== leaseToken) {
-    const { status, attempt } = run
-    return { run_id: runId, accepted: false, reason: "token_mismatch", status, attempt }
+    return { run_id: runId, accepted: false, reason: "token_mismatch", status: run.status }
   }
   const isGood = outcome === "completed" || outcome === "accepted"
   const errorCode = isGood ? null : (result.error_code ?? null)
@@ -80,7 +79,7 @@ const settleRun = (
       run.error_message === errorMessage) ||
     (accepted !== null && run.lease_until === leaseUntil && (run.lease_seconds ?? -1) >= accepted)
   if (to === null || isKnown) {
-    const { status, attempt } = run
+    const { status } = run
     const isRepeated =
       to !== null ||
       status === outcome ||
@@ -90,10 +89,9 @@ const settleRun = (
     return {
       run_id: runId,
       status,
-      attempt,
-      retry_at: status === "pending" ? iso(run.not_before) : null,
+      ...retryAt(run),
       accepted: isRepeated,
-      reason: isRepeated ? null : "finished"
+      ...(isRepeated ? {} : { reason: "finished" })
     }
   }
   const isOver = to === "completed" || to === "failed"
@@ -137,11 +135,12 @@ const settleRun = (
     run_id: runId,
     accepted: true,
     status: run.status,
-    attempt: run.attempt,
-    duration_ms: run.duration_ms,
-    retry_at: run.status === "pending" ? iso(run.not_before) : null
+    ...retryAt(run)
   }
 }
+
+const retryAt = ({ not_before, status }: RunRow) =>
+  status === "pending" && not_before !== null ? { retry_at: iso(not_before) } : {}
 
 const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   const i = db.integrations.get(run.integration_id)
