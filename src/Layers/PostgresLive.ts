@@ -48,6 +48,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, Supabas
           Effect.flatMap(encodeArguments(rpc, args), (encoded) => {
             const statement = statementOf(rpc, encoded)
             return pool.use({
+              kind: rpc.name,
               withinMs: timeoutMs,
               onTimeout: () =>
                 callError(rpc, "NotExecuted", "no_connection", "all connections were in use"),

@@ -5,12 +5,19 @@ import type { PostgresConnection } from "./PostgresConnection.ts"
 interface Member {
   readonly connection: PostgresConnection
   readonly scope: Scope.CloseableScope
+  /** The kinds of call that the connection has made. */
+  readonly kinds: Set<string>
   isDiscarded: boolean
 }
 
 export interface PostgresPool {
-  /** Runs `call` with a connection. *Fails with* the result of `onTimeout` if no connection is free within `withinMs`. */
+  /**
+   * Runs `call` with a connection, if possible with one that has made a call of the same kind, because PostgreSQL plans a
+   * function's statements once per connection. *Fails with* the result of `onTimeout` if no connection is free
+   * within `withinMs`.
+   */
   readonly use: <A, E>(options: {
+    readonly kind: string
     readonly withinMs: number
     readonly onTimeout: () => E
     readonly call: (connection: PostgresConnection) => Effect.Effect<A, E>
@@ -50,7 +57,7 @@ export const makePool = (
       opening += 1
       const scope = yield* Scope.fork(lifetime, { _tag: "Sequential" })
       const connection = yield* Scope.extend(open(discard), scope)
-      const member: Member = { connection, scope, isDiscarded: false }
+      const member: Member = { connection, scope, kinds: new Set(), isDiscarded: false }
       members.add(member)
       return member
     }).pipe(
@@ -61,11 +68,15 @@ export const makePool = (
       )
     )
 
-    const take: Effect.Effect<Member | undefined> = Effect.suspend(() => {
-      const member = idle.pop()
-      if (member !== undefined) return Effect.succeed(member)
-      return members.size + opening < size ? make : Effect.succeed(undefined)
-    })
+    const take = (kind: string): Effect.Effect<Member | undefined> =>
+      Effect.suspend(() => {
+        const [member] = idle.splice(
+          idle.findLastIndex(({ kinds }) => kinds.has(kind)),
+          1
+        )
+        if (member !== undefined) return Effect.succeed(member)
+        return members.size + opening < size ? make : Effect.succeed(undefined)
+      })
 
     const untilFree = <E>(ms: number, onTimeout: () => E): Effect.Effect<void, E> =>
       asyncWithDeadline<void, E>({
@@ -87,10 +98,10 @@ export const makePool = (
       })
 
     return {
-      use: ({ withinMs, onTimeout, call }) =>
+      use: ({ kind, withinMs, onTimeout, call }) =>
         Effect.uninterruptibleMask((restore) => {
           const acquire: Effect.Effect<Member, ReturnType<typeof onTimeout>> = Effect.flatMap(
-            take,
+            take(kind),
             (member) =>
               member !== undefined
                 ? Effect.succeed(member)
@@ -99,9 +110,10 @@ export const makePool = (
                     Effect.suspend(() => acquire)
                   )
           )
-          return Effect.flatMap(acquire, (member) =>
-            Effect.ensuring(restore(call(member.connection)), giveBack(member))
-          )
+          return Effect.flatMap(acquire, (member) => {
+            member.kinds.add(kind)
+            return Effect.ensuring(restore(call(member.connection)), giveBack(member))
+          })
         })
     }
   })

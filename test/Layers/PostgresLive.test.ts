@@ -59,6 +59,8 @@ begin
   perform pg_advisory_xact_lock(p_gate);
   return jsonb_build_object('written', p_id);
 end $$;
+create function public.contract_who() returns jsonb language sql as $$ select to_jsonb(pg_backend_pid()) from pg_sleep(0.2) $$;
+create function public.contract_also() returns jsonb language sql as $$ select to_jsonb(pg_backend_pid()) from pg_sleep(0.2) $$;
 create function public.contract_whoami() returns jsonb language sql as $$
   select jsonb_build_object('name', current_setting('application_name'), 'pid', pg_backend_pid(),
     'named', (select count(*) from pg_prepared_statements))
@@ -79,6 +81,15 @@ const whoami = make({
   args: () => Schema.Struct({}),
   result: () => Schema.Struct({ name: Schema.String, pid: Schema.Number, named: Schema.Number })
 })
+
+const pidOf = (name: string) =>
+  make({
+    name,
+    readOnly: true,
+    types: {},
+    args: () => Schema.Struct({}),
+    result: () => Schema.Number
+  })
 
 describe("PostgresLive", () => {
   let database: TestDatabase
@@ -127,6 +138,21 @@ describe("PostgresLive", () => {
   }
   const notes = async (id: string): Promise<number> =>
     (await admin`select 1 from public.contract_note where id = ${id}`).length
+
+  test("a function's calls use the same connection if they can, because it has planned the function", () =>
+    using({}, async (caller) => {
+      const pid = (name: string) => caller.call(pidOf(name), {})
+      const [first, second] = await Promise.all([pid("contract_who"), pid("contract_also")])
+      expect(first).not.toBe(second)
+      for (const [name, expected] of [
+        ["contract_who", first],
+        ["contract_also", second],
+        ["contract_also", second],
+        ["contract_who", first]
+      ] as const) {
+        expect(await pid(name)).toBe(expected)
+      }
+    }))
 
   test("names its application, keeps no named statement, and opens at most the given number of connections", () =>
     using({ connections: 2 }, async (caller) => {
