@@ -21,18 +21,19 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** The maximum time that a tick claims runs, in milliseconds. */
+/** How long a tick can claim runs, in milliseconds. */
 const CLAIM_FOR_MS = 300_000
-/** The maximum delay of a throttled run that stays in the tick, in milliseconds. */
+/** A throttled run is retried within the tick only if it can start in the tick's first 45 s. */
 const DEFER_MS = 45_000
 
 /**
  * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops: claim, start, invoke
  * (at most `concurrency` at a time) and record.
  *
- * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
- * for at most 5 minutes, sends runs for at most one invocation timeout afterwards, and ends when the last outcome is recorded. An
- * interrupted tick stops claiming, records the outcomes of the runs in progress, releases other runs, and records itself.
+ * *Guarantees*: never fails; the summary lists the errors. A run is invoked only after its start is committed. The tick claims
+ * runs for at most 5 minutes. It invokes the last claimed runs within another invocation timeout. The tick ends when the last
+ * outcome is recorded. An interrupted tick stops claiming, releases the waiting runs, records the outcomes of the runs in
+ * progress, and records itself.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -100,7 +101,7 @@ const runAll = (opened: OpenedTick) =>
     Effect.gen(function* () {
       const queue = yield* RunQueue
       const { sendUntil } = yield* TickFrame
-      // Daemons, so that interrupting the tick waits for the runs in progress instead of cancelling them.
+      // Daemon fibers: an interrupted tick waits for the runs in progress instead of cancelling them.
       const fork = <R>(loop: Effect.Effect<void, never, R>) =>
         Effect.forkDaemon(Effect.interruptible(guarded(loop)))
       const claiming = yield* fork(runClaimLoop(opened))

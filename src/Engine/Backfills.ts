@@ -15,8 +15,8 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 
 /**
  * Claims the oldest slot of each backfill, or moves the cursor past slots that already have a row. A backfill waits while its
- * integration is due, is disabled, or has a live run. Skips cursors in `seen`, which this tick has already tried: another engine
- * might be advancing them.
+ * integration is due or disabled, or has a live run. Ignores cursors in `seen`, because this tick has already tried to advance
+ * them.
  *
  * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
  * or duplicated if the engine dies.

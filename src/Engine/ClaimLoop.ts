@@ -13,9 +13,9 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** The interval between fetches for organisations that have no waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** The interval at which an unhandled signal to the claim loop is repeated, in milliseconds. */
+/** The minimum interval between two alarms of the claim loop, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** The maximum time that a tick claims backfill slots, in milliseconds. The next tick then claims scheduled slots first. */
+/** How long a tick can claim backfill slots, in milliseconds. The next tick then claims scheduled slots first. */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations to exclude from fetches. */
@@ -31,7 +31,7 @@ interface Progress {
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
   readonly hasMore: boolean
-  /** Whether the last fetch left work for organisations that have no waiting runs. */
+  /** Whether organisations without waiting runs have more work than the last fetch returned. */
   readonly hasOthers: boolean
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
@@ -58,9 +58,9 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 
 /**
  * Fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run ends, claims
- * the next due slot of its integration. Every 5 s, looks for newly due slots of organisations that have no waiting runs. One
- * organisation's backlog therefore delays another organisation by at most 5 s plus the wait for a permit. Backfills run when no
- * scheduled slot is left to claim. Ends early if the database does not answer.
+ * the next due slot of its integration. Every 5 s, looks for due slots of organisations that have no waiting runs. One
+ * organisation's backlog therefore delays another organisation by at most 5 s plus the wait for a permit. Claims backfill slots
+ * when no scheduled slot is left to claim. Ends early if the database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -78,7 +78,7 @@ export const runClaimLoop = (opened: OpenedTick) =>
     traced("Engine.claimRuns")
   )
 
-/** Wakes the claim loop at `lookAt`. One timer serves all waits, because a timeout for each wait would need a race of fibers. */
+/** Wakes the claim loop at `lookAt`. A single timer is cheaper than a timeout for each wait. */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -184,7 +184,10 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
     return yield* claim(work, { ...progress, hasMore: work.more })
   })
 
-/** Returns whether to call `look`: every 5 s, or earlier if few organisations are waiting and the last fetch left more work. */
+/**
+ * Returns whether to call `look`. The call is due every 5 s, or earlier if few organisations have waiting runs and others have
+ * more work.
+ */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
     lookAt,
@@ -209,7 +212,7 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     return yield* claim(work, { ...progress, hasMore, hasOthers: work.more })
   })
 
-/** Releases waiting runs. Further work for organisations with runs in progress waits for the next tick. */
+/** Releases all waiting runs. From now on, this tick claims no runs for organisations that have a run in progress. */
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)
     ? Effect.succeed(progress)

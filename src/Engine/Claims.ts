@@ -14,7 +14,7 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
-/** The maximum number of integrations for which a tick claims slots one after another. Other integrations get one slot. */
+/** For at most this many integrations, a tick claims several slots, one after another. For the rest, it claims one slot. */
 const MAX_FOLLOWED = 1_000
 
 /** The wait before the claim of a locked slot is retried, in milliseconds. */
@@ -167,7 +167,10 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
 
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
-/** Claims work that this tick has not seen. `followed` is the number of integrations whose next slot this tick will claim. */
+/**
+ * Claims the runs and slots in `work`, except those in `seen`. `followed` is the number of integrations whose next slot this tick
+ * will claim.
+ */
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue

@@ -10,9 +10,9 @@ import type { Ping } from "../Services/Ping.ts"
 import { annotateRun, annotateTick, remembering, type Schedules } from "./RunSpans.ts"
 import type { TickEvent, TickOptions } from "./TickFrame.ts"
 
-/** Skip reasons that mean that another engine claimed the slot or run first. */
+/** Skip reasons for a slot or run that another engine claimed first. */
 const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_by_another"])
-/** Triggers whose late runs indicate a late scheduler. */
+/** If a run with one of these triggers starts late, the scheduler is late. */
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /** Runs a tick, updates its metrics (src/Metrics.ts), and records each run's outcome on its span. */

@@ -14,17 +14,17 @@ import { Supabase } from "../Services/Supabase.ts"
 import { candidatesOf, gather, keyOf } from "./ProbeCandidates.ts"
 
 const PROBE_CONCURRENCY = 5
-/** The time limit for a round during a tick, in milliseconds. */
+/** The time limit for a probe round during a tick, in milliseconds. */
 const ROUND_MS = 10_000
 
 export interface ProbeOptions {
-  /** Whether an operator requested the round. Such a round ignores idle times and backoffs. */
+  /** Whether an operator requested the round. A requested round ignores idle times and backoffs. */
   readonly asked?: boolean
   /** Whether to list due APIs without probing them. */
   readonly dryRun?: boolean
 }
 
-/** An API in a round. In a dry run, every field except `target` is null. */
+/** A probed API. In a dry run, every field except `target` is null. */
 export interface Probed {
   readonly target: ProbeTarget
   readonly sign: HealthSignal | null
@@ -51,9 +51,9 @@ export interface ProbeRound {
 
 /**
  * Sends one request to each accounting API that has been idle for at least 15 minutes and that the database assigns to this
- * engine. If no probe is due, a round costs one read.
+ * engine. If no probe is due, calls the database only once.
  *
- * *Fails with* SupabaseError if the database does not answer. An API that does not answer is a result, not an error.
+ * *Fails with* SupabaseError if the database does not answer. If an API does not answer, the result says so.
  */
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
@@ -90,7 +90,7 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
   return { now: claims.now, probed, waiting: claims.waiting, unknown } satisfies ProbeRound
 })
 
-/** Runs a round for at most 10 s. Logs errors and never fails. Does nothing without a Prober. */
+/** Runs a probe round for at most 10 s. Logs errors and never fails. Does nothing without a Prober. */
 export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
   const prober = yield* Effect.serviceOption(Prober)
   if (prober._tag === "None") return
@@ -122,7 +122,7 @@ const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
   config._tag === "Some" ? config.value.engineId : "probe"
 )
 
-/** Updates the number of APIs by provider and status. Hosts are not reported, because they might identify tenants. */
+/** Updates the gauge of APIs by provider and status. Hosts are not reported, because they might identify tenants. */
 const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
   for (const provider of new Set(health.map((one) => one.provider))) {
     for (const status of ApiHealth.fields.status.literals) {

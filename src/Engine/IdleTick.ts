@@ -10,7 +10,7 @@ import { candidatesOf, type HealthFacts } from "./ProbeCandidates.ts"
 import { empty, toSummary } from "./SummaryBuilder.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
-/** Returns how much work a tick's first call fetches: one item for each worker, and the same number in reserve. */
+/** Returns the number of runs that a tick's first call fetches: two for each worker, up to `limit`. */
 export const firstFetch = (concurrency: number, limit: number): number =>
   Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1)
 
@@ -23,7 +23,7 @@ export interface IdleOptions {
 }
 
 /**
- * The result of opening a tick. `Idle`: the tick is complete; `areProbesDue` says whether a round of probes might send a request.
+ * The result of opening a tick. `Idle`: the tick is complete. If `areProbesDue` is true, a probe round might send requests.
  * `Busy`: the engine must continue with `attempt`.
  */
 export type FirstOpening =
@@ -95,7 +95,7 @@ const isIdle = (
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
-/** Returns true for an unexpected value, so that the round decides. */
+/** Returns true for an unexpected value, so that a probe round handles it. */
 const mayProbe = (answer: unknown): boolean => {
   const apis = Predicate.isRecord(answer) ? answer.apis : null
   if (!Predicate.isRecord(apis) || !Array.isArray(apis.sources) || !Array.isArray(apis.health)) {

@@ -15,7 +15,7 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The pauses before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the previous one. */
+/** The pause before unrecorded outcomes are sent again, in milliseconds. The pause doubles after each failure. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 

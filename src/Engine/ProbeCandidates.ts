@@ -59,7 +59,7 @@ export const candidatesOf = (
     .slice(0, MAX_APIS)
 }
 
-/** Returns false if the database would certainly reject the claim for this probe. */
+/** Returns false only if the database would reject a probe of this API. */
 const mayBeDue = (health: HealthFacts | undefined, now: number): boolean => {
   if (health === undefined) return true
   const isLater = (at: number | null) => at !== null && at > now

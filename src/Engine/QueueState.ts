@@ -11,11 +11,11 @@ import { MAX_BATCH } from "./TickFrame.ts"
 const WORTH_A_CALL = 20
 const MAX_COLLECT_MS = 20
 const MAX_AHEAD = 50
-/** The time for which started runs should keep all workers busy, in milliseconds. */
+/** Started runs should keep all workers busy for this long, in milliseconds. */
 const AHEAD_MS = 40
-/** If invocations take longer than this, in milliseconds, fewer runs are started early, because this would save little time. */
+/** If an invocation takes longer than this, in milliseconds, fewer runs are started in advance. */
 const AHEAD_BELOW_MS = 500
-/** The next run is claimed this long before a worker becomes free, in milliseconds. */
+/** Runs are claimed this long before a worker becomes free, in milliseconds. */
 const CLAIM_AHEAD_MS = 1_000
 /** The weight of the newest value in a moving average. */
 const NEWEST = 0.1
@@ -45,16 +45,16 @@ export interface AnsweredRun extends ReadyRun {
 
 /** A tick's runs and permits. Immutable. */
 export interface QueueState {
-  /** A claimed run has a permit here from its start until its function answers. */
+  /** The claimed runs. A run holds a permit from its start until its function answers. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
-  /** A started run has a permit here while its function is invoked. */
+  /** The started runs. A run holds a second permit while its function is invoked. */
   readonly started: FairShare.FairShare<ReadyRun>
   readonly answered: ReadonlyArray<AnsweredRun>
   /** Finished runs of integrations with more due slots. */
   readonly followed: ReadonlyArray<Run>
-  /** The ids of claimed runs that this tick will not start. The runs are released. */
+  /** The ids of claimed runs that this tick will release without starting them. */
   readonly unused: ReadonlyArray<string>
-  /** The number of runs that will return to the queue, after a warm-up or before a retry of the start. */
+  /** The number of runs that will return to the queue after a warm-up or a delay. */
   readonly deferred: number
   readonly unrecorded: number
   /** The current limit on started runs that wait for a worker; at most MAX_AHEAD. */
@@ -99,7 +99,7 @@ export const initial: QueueState = {
   isInvokingOver: false
 }
 
-/** Runs that an operator triggers, and their retries, have the priority of runs that are due now. */
+/** Runs that an operator triggers have the same priority as runs that are due now. */
 const laneOf = ({ trigger }: Run): FairShare.Lane =>
   trigger === "backfill" ? 2 : trigger === "catch_up" ? 1 : 0
 
@@ -122,13 +122,13 @@ export const freed = (now: QueueState, { run }: ClaimedRun): QueueState => ({
 export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> =>
   runs.flatMap(({ more, run }) => (more ? [run] : []))
 
-/** The items for a loop, and the state without them. `None`: no items yet. Empty array: no more items can arrive. */
+/** The items that a loop takes, and the remaining state. `None`: no items yet. Empty array: no more items can arrive. */
 type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 
 const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
-/** Returns how long to collect runs for the next start call, in milliseconds. None if no run can be started yet. */
+/** Returns how long to collect runs for the next start call, in milliseconds. Returns None if no run can be started yet. */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now
   if (isStartingDone(now)) return Option.some(0)
@@ -138,7 +138,7 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
   return Option.some(Math.min((started.waiting * runMs) / concurrency / 2, MAX_COLLECT_MS))
 }
 
-/** Returns how long to collect outcomes for the next call, in milliseconds. None if there are no outcomes yet. */
+/** Returns how long to collect outcomes for the next call, in milliseconds. Returns None if there are no outcomes yet. */
 export const recordDelay = (now: QueueState): Option.Option<number> => {
   const { answered, claimed, isInvokingOver, started } = now
   if (answered.length === 0 && !isInvokingOver) return Option.none()

@@ -26,9 +26,9 @@ import {
  * The queues between one tick's loops (claim, start, invoke, record). Permits limit the number of runs in progress.
  *
  * *Guarantees*: Domain/FairShare decides which organisation gets the next permit. At most `concurrency` runs are invoked
- * concurrently. If the project has several organisations, one organisation has at most `concurrency - 1` of the invoked runs. At
- * most 50 started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. If invocations take longer
- * than 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
+ * concurrently. If the project has several organisations, at most `concurrency - 1` of the invoked runs belong to the same
+ * organisation. At most 50 started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. If
+ * invocations take longer than 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
@@ -37,7 +37,10 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
     /** Waits until a run can be started. Returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
-    /** Waits until a run can be started. Gives each run a permit. Returns an empty array if this tick starts no more runs. */
+    /**
+     * Waits until runs can be started, and takes them. Gives each run a permit. Returns an empty array if this tick starts no
+     * more runs.
+     */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Releases the permit of a run until `offerDeferred` returns the run to the queue. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
@@ -62,9 +65,9 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Takes all outcomes without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Starts are blocked while outcomes cannot be recorded. */
+    /** Blocks or unblocks starts. Starts are blocked while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
-    /** Takes the runs that have ended and whose integration has more due slots. */
+    /** Takes the finished runs of integrations with more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
     /** Waits until `demand` changes or `wakeClaiming` is called. Supports one waiting fiber. */

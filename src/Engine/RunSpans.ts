@@ -5,7 +5,7 @@ import type { RunReport, Summary } from "../Domain/Summary.ts"
 import { annotateTraced, underSpan, whileTraced } from "../Domain/Tracing.ts"
 import type { Ledger, Work } from "../Services/Ledger.ts"
 
-/** The maximum number of schedules to remember. The spans of other runs omit the schedule. */
+/** The maximum number of stored schedules. A run whose schedule is not stored has a span without a schedule. */
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {
@@ -53,7 +53,7 @@ const attributesOf = (run: Run) => ({
 /** Cron schedules by integration id. */
 export type Schedules = Map<string, string>
 
-/** Wraps a ledger to store every schedule that it reads. */
+/** Wraps a ledger so that every schedule read from the ledger is stored in `schedules`. */
 export const remembering =
   (schedules: Schedules) =>
   (ledger: Ledger["Type"]): Ledger["Type"] => {

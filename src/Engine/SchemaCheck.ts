@@ -9,8 +9,8 @@ import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Checks that this engine supports a database whose newest migration is `version`. If the database is newer, asks it whether it
- * still supports this engine. *Fails with* SchemaMismatch if the two are incompatible.
+ * Checks that this engine supports a database whose newest migration is `version`. A newer database states which engines it
+ * supports. *Fails with* SchemaMismatch if the engine and the database are incompatible.
  */
 export const checkSchema = (
   version: string
@@ -32,8 +32,8 @@ export const checkSchema = (
   })
 
 /**
- * Returns the error for a tick that could not be opened. If the Data API does not know a function, reads the schema version: the
- * function might exist, but the Data API has not reloaded the schema.
+ * Returns the error for a tick that could not be opened. If the Data API does not know a function, compares the schema versions.
+ * If they are compatible, the Data API has probably not reloaded the schema.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

@@ -13,7 +13,7 @@ import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { Functions } from "./WarmUp.ts"
 
-/** The maximum time that a started run waits for a worker, in milliseconds. The start is then reverted. */
+/** How long a started run can wait for a worker, in milliseconds. The start is then reverted. */
 const STALE_AFTER_MS = 10_000
 
 /** Reasons to wait for the accounting API. The wait can be longer than the tick. */

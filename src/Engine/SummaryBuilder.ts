@@ -5,7 +5,7 @@ import type { SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
 import type { Run, RunStatus } from "../Domain/Run.ts"
 import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summary.ts"
 
-/** The maximum number of runs, and of skips, in a summary. If there are more, `runs_truncated` is true. */
+/** The maximum number of runs and the maximum number of skips in a summary. If there are more, `runs_truncated` is true. */
 const MAX_LISTED = 1000
 
 /** Errors that concern a single integration. A tick with only these errors is ok. */
@@ -33,7 +33,7 @@ export interface TickFacts {
 /** A tick's counts and events. Keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that memory is bounded. */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick succeeded. Unlisted errors count, too. */
+  /** Whether the tick succeeded. Depends on all errors, including those beyond the first 100. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -156,7 +156,7 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
   }
 }
 
-/** Describes what failed and, if an operator can use the reason, why. Omits the signature of a missing function. */
+/** Describes the failure in one sentence. For a missing function, omits the database's message. */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
   code: CommandCode

@@ -8,7 +8,7 @@ export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
-/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
+/** The maximum number of runs in one database call. Also the maximum number of unrecorded outcomes. */
 export const MAX_BATCH = 100
 
 export interface TickOptions {
@@ -19,7 +19,7 @@ export interface TickOptions {
   readonly limit?: number | undefined
   /** The maximum time to claim and invoke runs, in milliseconds. */
   readonly budgetMs?: number | undefined
-  /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
+  /** Functions are warmed up for slots that are due within this time, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
   /** An attempt to open this tick before the engine was loaded (./IdleTick.ts). */
   readonly firstAttempt?: FirstAttempt
@@ -37,12 +37,12 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**
-     * When the tick stops claiming runs. If runs are still in progress, the tick waits for them. In the meantime, it claims runs
-     * only for organisations without a run in progress, so that a slow organisation does not delay others.
+     * Until this instant, the tick claims runs of all organisations. It then waits for the runs in progress. While waiting, it
+     * claims runs only for the other organisations, so that a slow organisation does not delay them.
      */
     readonly claimUntil: number
     readonly sendUntil: number
-    /** The latest start of a deferred run that stays in this tick. */
+    /** When this tick stops retrying throttled runs. Later retries are left to another tick. */
     readonly deferUntil: number
   }
 >() {}

@@ -7,7 +7,7 @@ import type { TickOptions } from "./TickFrame.ts"
 export class TickReport extends Context.Tag("@sync-scheduler/TickReport")<
   TickReport,
   {
-    /** Reports a started run. `rescued`: whether the run was taken over from another engine or an earlier tick. */
+    /** Reports a started run. `rescued` is true if the run was taken over from another engine or an earlier tick. */
     readonly run: (report: RunReport, rescued: boolean) => Effect.Effect<void>
     readonly skip: (report: SkipReport) => Effect.Effect<void>
     /** Reports slots that were skipped and recorded as a range. */

@@ -14,7 +14,7 @@ const WARM_UP_CONCURRENCY = 5
 
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
-/** Uses the function's own report or, if there is none, the contact's duration or failure. */
+/** Prefers the function's own report. Without a report, a failed or slow contact counts as a cold start. */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
@@ -25,7 +25,7 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
     readonly isAvailable: (name: string | null) => boolean
     /** Records whether an invocation reached the function. */
     readonly observe: (name: string | null, outcome: Outcome) => void
-    /** Warms up the function before its first invocation in the tick. Returns the contact to record with the run. */
+    /** Warms up the function before its first invocation in the tick. Returns whether the function was cold, and the duration. */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
     readonly prewarm: (name: string | null) => Effect.Effect<void>
   }

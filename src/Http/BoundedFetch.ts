@@ -11,7 +11,7 @@ export interface Bounds {
   readonly timeoutMs?: number
   /** The User-Agent. Supabase rejects a secret key with a browser-like User-Agent. */
   readonly userAgent?: string
-  /** Finds the proxy to name in messages; none by default. */
+  /** Returns the proxy for a URL, so that errors can mention it; absent if no proxy is used. */
   readonly proxyOf?: ProxyOf
 }
 
