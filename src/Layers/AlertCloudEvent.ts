@@ -35,7 +35,10 @@ const dataOf = (alert: Alert) => {
 
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
-/** Returns the same id for every delivery attempt. The id contains no full stop, which separates the parts of the signed text. */
+/**
+ * Returns an id that is the same for every delivery attempt. It contains no full stop, because full stops separate the parts of
+ * the signed text.
+ */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 

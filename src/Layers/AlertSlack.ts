@@ -28,7 +28,7 @@ export const slackMessageOf = (message: AlertMessage) => {
 const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
-/** Escapes control characters, because `<!channel>` would notify everyone. Never truncates within an escape sequence. */
+/** Escapes control characters, because `<!channel>` would notify everyone. Never cuts an escape sequence in two. */
 const escaped = (text: string, most: number): string => {
   const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
   return whole.length <= most ? whole : `${whole.slice(0, most - 1).replace(/&\w*$/, "")}…`

@@ -8,9 +8,9 @@ import { SupabaseError } from "../Domain/Errors.ts"
  * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes in the same
  * directory would silently lose rows.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`, which the operating system releases when the process dies. Containers
- * that share a volume see each other's lock.
- * *Fails with* SupabaseError (`Rejected`, `locked`) if another process has the lock; the error names the process.
+ * The lock is SQLite's reserved lock on the file `<directory>.lock`. The operating system releases the lock when the process
+ * dies. Containers that share a volume see each other's lock.
+ * *Fails with* SupabaseError (`Rejected`, `locked`) if another process holds the lock. The error contains the id of that process.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
   Effect.acquireRelease(

@@ -21,7 +21,7 @@ export const seedPath = async (): Promise<string> => {
   )
 }
 
-/** Starts PGlite from the files in the binary or in node_modules. Without a seed, a new database takes about 4 s. */
+/** Starts PGlite from the files in the binary or in node_modules. Without a seed, creating a database takes about 4 s. */
 export const startPglite = async (dataDir: string | undefined, isNew: boolean): Promise<PGlite> => {
   const [pgliteWasmModule, initdbWasmModule, data, seed] = await Promise.all([
     compile(postgres),

@@ -10,7 +10,7 @@ export type EmbeddedFailure = Pick<SupabaseError, "reason" | "code" | "detail">
 
 export const ResultRows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
-/** Runs one statement in the embedded database, which can belong to another process. */
+/** Runs one statement in the embedded database, which might run in another process. */
 export type RunStatement = (
   sql: string,
   parameters: ReadonlyArray<unknown>

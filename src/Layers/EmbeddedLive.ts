@@ -11,18 +11,21 @@ import { startPglite } from "./EmbeddedAssets.ts"
 import { type EmbeddedFailure, failedAt, ResultRows, servicesOver } from "./EmbeddedCalls.ts"
 import { applyMigrations } from "./EmbeddedSchema.ts"
 
-/** The directory of the embedded database; in memory if `dataDir` is undefined. A directory serves only one process at a time. */
+/**
+ * `dataDir` is the directory of the embedded database. If `dataDir` is undefined, the database is in memory. Only one process at
+ * a time can use a directory.
+ */
 export interface EmbeddedSettings {
   readonly dataDir?: string | undefined
 }
 
 /**
- * A PostgreSQL server inside this process (PGlite), with the roles of a Supabase project, for `demo` and for experiments. Applies
- * missing migrations and records them in the table that the supabase CLI uses.
+ * Runs PostgreSQL in this process (PGlite), for `demo` and for experiments. Creates the roles of a Supabase project, and applies
+ * missing migrations. Records the migrations in the table that the supabase CLI uses.
  *
  * *Fails with* SupabaseError (`Rejected`). The code is `locked` if the directory is in use, `configuration` if the directory is
  * not usable, or the SQLSTATE if a migration failed.
- * *Guarantees*: runs one statement at a time, and serves timers and HTTP requests between statements.
+ * *Guarantees*: runs one statement at a time. Timers and HTTP requests can run between statements.
  */
 export const layer = (
   settings: EmbeddedSettings = {}
@@ -33,7 +36,8 @@ export const layer = (
       yield* migrate(pglite)
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const run = (sql: string, parameters: ReadonlyArray<unknown>) =>
-        // Lets the event loop run, which PGlite does not do while it computes. Effect.yieldNow would not suffice.
+        // Lets the event loop run before each statement, because PGlite blocks it during a statement. Effect.yieldNow would not
+        // suffice.
         Effect.sleep(0).pipe(
           Effect.zipRight(
             Effect.tryPromise({ try: () => pglite.query(sql, [...parameters]), catch: read })

@@ -3,7 +3,7 @@ import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { ResultRows, type RunStatement, servicesOver } from "./EmbeddedCalls.ts"
 
-/** The address of a running `serve --demo`, and the key for commands on the same machine. */
+/** The address and the key of a running `serve --demo`, for commands on the same machine. */
 export interface RunningDemo {
   readonly url: string
   readonly key: string

@@ -1,7 +1,7 @@
 import type { PGlite } from "@electric-sql/pglite"
 import { migrations } from "../Database/Migrations.ts"
 
-/** Objects of every Supabase project that the migrations need. */
+/** Creates those objects of a Supabase project that the migrations need. */
 const project = `
 do $$
 declare v_role record;
@@ -24,7 +24,7 @@ create table if not exists supabase_migrations.schema_migrations (
 
 export const schemaHash = (): string => Bun.hash(JSON.stringify([project, migrations])).toString(16)
 
-/** Creates missing objects of a Supabase project, and applies migrations that the database has not recorded. */
+/** Creates the objects of a Supabase project, and applies the migrations that are not yet recorded as applied. */
 export const applyMigrations = async (pglite: PGlite): Promise<void> => {
   await pglite.exec(project)
   const applied = await pglite.query<{ version: string }>(

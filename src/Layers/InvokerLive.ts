@@ -129,7 +129,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns a function's URL: `functionUrl`, with the function's name as the last path segment.
+ * Returns a function's URL. The function's name replaces the last path segment of `functionUrl`.
  * *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or the other path
  * segments.
  */
@@ -152,7 +152,7 @@ export const urlOf = (
   return Effect.succeed(url)
 }
 
-/** Only a legacy JWT is also sent as the Bearer token, because the platform rejects other Bearer tokens. */
+/** Only a legacy JWT is sent as a Bearer token as well. The platform rejects any other Bearer token. */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
 
@@ -202,8 +202,8 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * The current span in W3C format. Without a tracer, each request gets a new trace, because the platform throttles requests by
- * trace.
+ * The current span in W3C format. Without a tracer, each request gets a new trace id, because the platform limits the number of
+ * requests per trace id.
  * *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {

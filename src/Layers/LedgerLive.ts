@@ -27,13 +27,13 @@ import {
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of rows in a page, which the SQL functions also enforce. */
+/** The maximum number of rows per page. The SQL functions enforce the same limit. */
 const PAGE = 100
 /** The time limit for retries of a read, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /** The time limit for retries of a start, in milliseconds. No invocation is sent more than 20 s after its start was requested. */
 const START_WITHIN_MS = 15_000
-/** The wait before another start of a run whose row is locked, in milliseconds. */
+/** How long to wait before another attempt to start a run whose row is locked, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
@@ -41,7 +41,7 @@ const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
 const decodeStart = Schema.decodeUnknownEither(Rpc.RunStart)
 
-/** Treats integrations that the database rejects as unreadable. */
+/** Decodes the due integrations. Integrations that the database rejected count as unreadable. */
 const readDueRows = (answer: {
   readonly now: number
   readonly integrations: ReadonlyArray<unknown>
@@ -110,8 +110,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           return requests.map(({ run }): Start | undefined => {
             const { run_id } = run
             const start = started.get(run_id)
-            // The answer contains no lease token. If a batch contains two starts of a run, only the first start can use the
-            // answer.
+            // The answer contains no lease token. If a batch contains two starts of the same run, only the first one counts as
+            // started.
             if (started.delete(run_id) && start !== undefined) {
               return {
                 _tag: "Started",
@@ -144,7 +144,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       openTick: Effect.fnUntraced(function* (tickId, { limit, scope }, options) {
         const { firstAttempt, waitMs, wakeWithinMs } = options
         const args = openTickArguments({ ...settings, ...scope, tickId, limit, wakeWithinMs })
-        // Measures the skew within one attempt, so that database downtime does not count as skew.
+        // Measures the clock skew within a single attempt, so that database downtime does not count as skew.
         const ask = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* supabase.call(TickRpc.openTick, args)

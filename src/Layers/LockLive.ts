@@ -35,7 +35,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // The run of an unreadable row stays pending.
+          // A claimed run whose row cannot be decoded stays pending.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)

@@ -21,7 +21,7 @@ export interface NotifierOptions {
   /** The secret that signs messages; null for unsigned messages. Slack does not support signatures. */
   readonly secret: Redacted.Redacted<string> | null
   readonly format: Settings["alertFormat"]
-  /** The project's URL, for CloudEvents. */
+  /** The project's URL, which is the `source` attribute of a CloudEvent. */
   readonly source: string
   readonly version: string
   /** The time limit for sending a message, in milliseconds; 10 s by default. */

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 5_000
 /** The maximum length of a ping's body, in characters. Healthchecks keeps the first 100 kB. */
 const MAX_BODY_CHARACTERS = 10_000
 
-/** Settings of the dead man's switch. `url` is null if it is not configured. */
+/** Settings of the dead man's switch. If the switch is not configured, `url` is null. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
   readonly version: string
@@ -19,8 +19,8 @@ export interface PingOptions {
 }
 
 /**
- * Uses the Healthchecks protocol: sends a POST to the URL, with `/start` or `/fail` appended for these signals. The parameter
- * `rid` is the tick's id.
+ * Sends each signal as a POST request, in the Healthchecks protocol. Appends `/start` or `/fail` to the URL for the signal of
+ * that name. The parameter `rid` is the tick's id.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */
 export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>

@@ -5,7 +5,7 @@ import type { RpcStatement } from "../Database/RpcStatement.ts"
 import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
-/** A connection for one statement at a time. A statement opens the connection if it is not open. */
+/** A connection that runs one statement at a time. If the connection is closed, the next statement opens it. */
 export interface PostgresConnection {
   readonly run: (
     statement: RpcStatement,
@@ -15,9 +15,12 @@ export interface PostgresConnection {
 
 export interface StatementFailure {
   readonly error: unknown
-  /** False if the statement was not sent because no connection was made. */
+  /** Whether the statement might have been sent. False if no connection could be made. */
   readonly sent: boolean
-  /** Whether the deadline passed. `error` is then the result of the cancellation, or undefined if the server did not respond. */
+  /**
+   * Whether the deadline passed. If so, `error` is the error of the cancelled statement, or undefined if the server did not
+   * respond.
+   */
   readonly timedOut: boolean
   /** Whether the connection is unusable because the server no longer responds. */
   readonly hung: boolean
@@ -25,11 +28,11 @@ export interface StatementFailure {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const IDLE_TIMEOUT_S = 20
-/** The time in which a cancelled statement must end, in milliseconds. */
+/** How long a cancelled statement can take to end, in milliseconds. */
 const CANCEL_GRACE_MS = 2_000
 
 /**
- * Makes a connection. When the scope closes, the connection is closed, even if a statement is running.
+ * Creates a connection. When the scope closes, the connection is closed, even if a statement is running.
  *
  * Sets every option explicitly, because Bun reads missing options from environment variables such as `PGDATABASE`. Uses no named
  * statements and no startup parameter except application_name, because PgBouncer would reject them.

@@ -12,11 +12,11 @@ import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
 
-/** The time limit for a DNS look-up for an error message, in milliseconds. */
+/** The time limit for the DNS look-up that helps to explain a failed connection, in milliseconds. */
 const LOOK_UP_MS = 2_000
 
 export interface PostgresSettings {
-  /** The value of `SUPABASE_DB_URL` (Database/ConnectionUrl). */
+  /** The value of `SUPABASE_DB_URL`. */
   readonly url: Redacted.Redacted<string>
   /** The time limit for a call, in milliseconds; 30 s by default. The wait for a connection has the same limit. */
   readonly timeoutMs?: number
@@ -31,8 +31,8 @@ export interface PostgresSettings {
  * Calls SQL functions over PostgreSQL's own protocol, with Bun's client.
  *
  * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL cannot be used.
- * *Guarantees*: sends a call as one statement in one message, so that transaction poolers work. When the deadline passes or the
- * call is interrupted, asks the server to cancel the statement. Replaces a connection whose server no longer responds.
+ * *Guarantees*: sends a call as one statement in one message, so that transaction poolers work. Asks the server to cancel the
+ * statement if the deadline passes or the call is interrupted. Replaces a connection whose server no longer responds.
  */
 export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.scoped(
@@ -87,7 +87,7 @@ const explain = (
     const code = codeOf(error)
     const addresses = sent ? null : yield* addressesOf(url.hostname)
     const verdict = judgeDirect({ code, message: words.message, sent, addresses }, url)
-    // The server's message states the cause. The driver's message says less than the verdict.
+    // A message from the server states the cause. The verdict replaces the driver's own messages, because it is more precise.
     const isOfDriver = /^ERR_POSTGRES|^unknown$/.test(code)
     const detail = isOfDriver
       ? verdict.why
@@ -103,7 +103,7 @@ const explain = (
     })
   })
 
-/** Returns an empty array if the host has no address; null if the look-up fails or takes too long. */
+/** Returns the addresses of a host; empty if it has none, and null if the look-up fails or takes too long. */
 const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | null> =>
   hostname.startsWith("/")
     ? Effect.succeed(null)

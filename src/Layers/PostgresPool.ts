@@ -12,9 +12,9 @@ interface Member {
 
 export interface PostgresPool {
   /**
-   * Runs `call` with a connection, if possible with one that has made a call of the same kind, because PostgreSQL plans a
-   * function's statements once per connection. *Fails with* the result of `onTimeout` if no connection is free
-   * within `withinMs`.
+   * Runs `call` with a free connection. Prefers a connection that has already made a call of the same kind, because PostgreSQL
+   * plans a function's statements once per connection. *Fails with* the result of `onTimeout` if no connection is free within
+   * `withinMs`.
    */
   readonly use: <A, E>(options: {
     readonly kind: string
@@ -40,7 +40,7 @@ export const makePool = (
     let opening = 0
     let waiting: Array<() => void> = []
 
-    // The cause (a dropped NAT entry, a failover) has probably also broken the idle connections.
+    // Whatever broke this connection, such as a failover, has probably broken the idle connections too.
     const discard = (connection: PostgresConnection) =>
       Effect.suspend(() => {
         const hung = Array.from(members).filter((one) => one.connection === connection)

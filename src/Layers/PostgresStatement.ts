@@ -7,7 +7,7 @@ type Rows = ReadonlyArray<unknown>
 export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   readonly cancel: () => void
-  /** Whether the statement itself might have been sent, and not only its preparation. */
+  /** Whether the statement itself might have been sent. Earlier statements that prepare the transaction do not count. */
   readonly isSent: () => boolean
 }
 
@@ -18,14 +18,17 @@ export interface ConnectionState {
 
 /**
  * Checks the default transaction settings, which a project can change for a database or a role. With a stricter isolation level,
- * concurrent engines' transactions fail. A shorter time limit ends calls early.
+ * transactions of concurrent engines would fail. A shorter time limit would end calls early.
  */
 const FITS = `
   select current_setting('default_transaction_isolation') = 'read committed' and not exists (
     select 1 from unnest(array[current_setting('statement_timeout'), current_setting('transaction_timeout', true)]) as one (setting)
      where one.setting::interval > interval '0' and one.setting::interval < interval '30 seconds') as fits`
 
-/** Begins a transaction with suitable settings if the defaults are unsuitable. This costs two extra round trips. */
+/**
+ * Begins a transaction with suitable settings. Used only if the defaults are unsuitable, because the transaction costs two extra
+ * round trips.
+ */
 const BEGIN = `
   begin isolation level read committed;
   select set_config(name, case name when 'idle_in_transaction_session_timeout' then '30s' else '0' end, true) from pg_settings

@@ -27,7 +27,7 @@ export const publicOnly: AddressPolicy = {
 export interface ProberOptions {
   readonly version: string
   readonly policy?: AddressPolicy
-  /** Returns all addresses of a host name; the system's resolver by default. */
+  /** Returns all addresses of a host name. The default is the system's resolver. */
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
   /** A certificate authority (PEM) that replaces the system's authorities. */
   readonly authority?: string
@@ -37,8 +37,8 @@ export interface ProberOptions {
 
 /**
  * Probes over node:https. Looks up the host name once and connects to the checked address, because a second look-up could return
- * another address. Ignores the environment's proxy, because a proxy would do its own look-up. The first probe loads node:https,
- * because most ticks send no probe.
+ * another address. Ignores the environment's proxy, because a proxy would do its own look-up. Loads node:https only for the first
+ * probe, because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -177,7 +177,7 @@ const send = (
     })
   })
 
-/** Reads up to the byte limit. A broken connection is not an error, because the headers prove that the API answers. */
+/** Reads the body up to the byte limit. A broken connection is not an error, because the headers prove that the API answers. */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)
   let length = 0

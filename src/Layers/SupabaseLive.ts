@@ -32,8 +32,8 @@ export interface SupabaseSettings {
 }
 
 /**
- * The part of a supabase-js client that this layer uses. `abortSignal` of the result is also used if it exists. `args` is
- * `never`, so that clients with types from `supabase gen types` fit.
+ * The part of a supabase-js client that this layer uses. If the result has an `abortSignal` method, the layer calls it. `args`
+ * has the type `never`, so that clients with generated database types are accepted.
  */
 export interface RpcClient {
   rpc(name: string, args: never): PromiseLike<unknown>
@@ -73,7 +73,7 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
     )
   )
 
-/** Uses the caller's own client, with its retries, redirects and limits. Limits a call's duration to 30 s by default. */
+/** Uses the caller's own client, which can retry calls and follow redirects. The time limit for a call is 30 s by default. */
 export const fromClient = (
   client: RpcClient,
   options: { readonly timeoutMs?: number } = {}
@@ -147,7 +147,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Uses the error code if it comes from PostgREST or PostgreSQL, and otherwise the HTTP status. */
+/** Classifies an error response by its error code if PostgREST or PostgreSQL set the code, and otherwise by its HTTP status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -267,7 +267,10 @@ const apiFetch = (
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"
 
-/** Wraps a body that is not a JSON object. supabase-js treats a 404 with an empty body or an array as a success. */
+/**
+ * Wraps a body in a JSON object unless it already is one, because supabase-js treats a 404 with an empty body or an array as a
+ * success.
+ */
 const asError = async (response: Response): Promise<Response> => {
   const body = await response.text()
   const { status, statusText, headers } = response

@@ -24,7 +24,7 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   })
 }
 
-/** Returns the exit for a successful effect: a failure if the span has an `error.type`. */
+/** Returns the exit to export for a successful effect. The exit is a failure if the span has an `error.type`. */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void

@@ -1,6 +1,6 @@
 /**
- * Returns a webhook's signature: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`. The timestamp is in seconds.
- * A secret `whsec_<base64>` contains the key in base64; any other secret is the key.
+ * Returns a webhook's signature: `v1,` and the base64-encoded HMAC-SHA256 of `<id>.<timestamp>.<body>`. The timestamp is in
+ * seconds. A secret of the form `whsec_<base64>` contains the base64-encoded key. Any other secret is the key itself.
  *
  * *Source*: the Standard Webhooks specification, https://www.standardwebhooks.com.
  */

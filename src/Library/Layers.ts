@@ -1,6 +1,6 @@
 /**
- * The engine's building blocks for programs that use Effect, published as `sync-scheduler/layers`: the tick, the services that it
- * depends on, and their implementations. `runScheduledJobs` combines the same building blocks.
+ * The engine's building blocks for programs that use Effect, published as `sync-scheduler/layers`. They are the tick, the
+ * services that it depends on, and the implementations of these services. `runScheduledJobs` combines the same building blocks.
  */
 export { defaultEngineSettings, EngineConfig, type EngineSettings } from "../Config.ts"
 export { InvokeError, ScheduleError, SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
