@@ -15,7 +15,7 @@ import * as SupabaseLive from "./Layers/SupabaseLive.ts"
 import { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** The result of a tick. `ok` means that the tick could do its work; the summary has each run's outcome. */
+/** The result of a tick. `ok` means that the tick could do its work; the summary contains each run's outcome. */
 export interface EdgeTick {
   readonly ok: boolean
   readonly summary: SummaryJson
@@ -24,7 +24,7 @@ export interface EdgeTick {
 /** The engine inside a Supabase Edge Function. */
 export interface EdgeEngine {
   /**
-   * Runs one tick within the function's wall clock limit. The next tick starts the remaining runs. When `signal` aborts, the tick
+   * Runs one tick within the function's time limit. The next tick starts the remaining runs. When `signal` aborts, the tick
    * records the runs in progress, and then the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>

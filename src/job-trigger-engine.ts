@@ -28,7 +28,7 @@ export interface RunScheduledJobsOptions {
   readonly integrationIds?: ReadonlyArray<string>
   /** The maximum number of runs to start. Default: no limit. */
   readonly limit?: number
-  /** The maximum time to claim and send runs, in milliseconds. The next tick starts the remaining runs. */
+  /** The time limit for claiming and starting runs, in milliseconds. The next tick starts the remaining runs. */
   readonly budgetMs?: number
   /** Overrides of the engine's default settings. Durations are in milliseconds. The default concurrency is 5. */
   readonly settings?: Partial<EngineSettings>
@@ -37,16 +37,16 @@ export interface RunScheduledJobsOptions {
 }
 
 /**
- * Runs one tick: claims every due integration, invokes its Integration Edge Function (at most 5 at a time), records the outcomes
- * and returns the summary. If nothing is due, the counts are zero and there is no error.
+ * Runs one tick: claims every due integration, invokes its Integration Edge Function, records the outcomes and returns the
+ * summary. By default, invokes at most 5 functions at a time. If nothing is due, the counts are zero and there is no error.
  *
  * `supabaseClient` is a `@supabase/supabase-js` client with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl` is
  * the complete URL of the function.
  *
  * Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if the tick could not do its work and
- * `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in `errors`. The tick waits up to
- * 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs is aborted after 30 s. If an outcome cannot be
- * recorded, the tick retries until the run's lease ends.
+ * `throwOnError` is set. Without `throwOnError`, the summary of a failed tick has `ok: false` and lists the reasons in `errors`.
+ * The tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs is aborted after 30 s. If
+ * an outcome cannot be recorded, the tick retries until the run's lease ends.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,
@@ -122,7 +122,7 @@ const problemsOfNames = (place: string, given: object, known: ReadonlyArray<stri
       }
     })
 
-/** A concurrency of 0, for example, would never end the tick. */
+/** With a concurrency of 0, for example, the tick would never end. */
 const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsOptions) => {
   const { concurrency, engineId: _, ...spans } = settings
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least

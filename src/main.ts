@@ -15,7 +15,7 @@ import { VERSION } from "./Version.ts"
 const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
- * Makes the database layer. Only this file chooses the engine's implementations, and imports them when a command needs them, so
+ * Makes the database layer. Only this file chooses the engine's implementations. They are imported when a command needs them, so
  * that `help` and `version` start as fast as the runtime.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
@@ -34,7 +34,10 @@ const engineIdOf = async (): Promise<string> => {
   return `${hostname()}-${process.pid}-${random.toString(16).padStart(4, "0")}`
 }
 
-/** Adds the engine's settings. Builds layers sequentially, because merged layers use fibers, which add 8 ms to the start-up. */
+/**
+ * Adds the engine's settings to the database layer. Layers are built sequentially, because merged layers use fibers, which add
+ * 8 ms to the start-up.
+ */
 const withConfig = async <R>(
   settings: Settings,
   supabase: Layer.Layer<Supabase | R, SupabaseError>
@@ -73,7 +76,7 @@ const engine = async <R>(
   )
 }
 
-/** The layer does nothing if no switch is configured. */
+/** The layer does nothing if no dead man's switch is configured. */
 const ping = async (settings: Settings): Promise<Layer.Layer<Ping>> => {
   const PingLive = await import("./Layers/PingLive.ts")
   return PingLive.layer({ url: settings.pingUrl, ...client })
@@ -107,7 +110,7 @@ const embedded = async (directory: string | undefined) => {
     : (await import("./Layers/EmbeddedRemote.ts")).layer(running)
 }
 
-/** If no export is configured, disables tracing. */
+/** Disables tracing if no trace export is configured. */
 const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
   const { otelDisabled, otelEndpoint: endpoint } = settings
   if (endpoint === null || otelDisabled === "true") {

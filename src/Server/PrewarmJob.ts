@@ -4,10 +4,10 @@ import { Functions, make as makeFunctions, prewarm } from "../Engine/WarmUp.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 
-/** How long before its slot a function is warmed up, in milliseconds. */
+/** The time between a warm-up and its slot, in milliseconds. */
 const LEAD_MS = 30_000
 const LOOK_EVERY_MS = 30_000
-/** The overlap between two reads, in milliseconds, so that no slot is found too late. */
+/** The overlap between the periods of two consecutive reads, in milliseconds. Without it, a slot could be found too late. */
 const MARGIN_MS = 5_000
 
 interface Upcoming {
@@ -16,8 +16,8 @@ interface Upcoming {
 }
 
 /**
- * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Warms up a function once for its next
- * slot; later, its runs keep the function warm.
+ * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Sends at most one warm-up
+ * per function and slot.
  */
 export const prewarmJob = () => {
   /** The last slot for which a warm-up was planned, by function name. */
@@ -37,7 +37,7 @@ export const prewarmJob = () => {
       }
       const upcoming = seen.filter(isNew)
       for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
-      // The fork outlives this iteration and ends with the job.
+      // The delayed warm-ups outlive this iteration and end with the job.
       yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
         Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
       )

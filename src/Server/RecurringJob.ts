@@ -14,7 +14,7 @@ export interface RecurringJob<R> {
 /**
  * Runs the job immediately and then at every interval. Iterations never overlap.
  *
- * *Guarantees*: ends only by interruption. Interruption stops the iteration in progress and waits for its end.
+ * *Guarantees*: ends only when interrupted. Interruption stops the current iteration and waits for it to end.
  */
 export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
   Effect.gen(function* () {

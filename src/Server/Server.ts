@@ -21,14 +21,14 @@ export interface Options {
   readonly access: Access
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
-  /** Makes the commands in a message pasteable. */
+  /** In a demo, adds `--demo` to the commands in a message, so that users can paste them. */
   readonly pasteable: (text: string) => string
   /** Completes when the server should stop. */
   readonly stopping: Effect.Effect<void>
 }
 
 /**
- * Ticks, warms up functions and serves HTTP until `stopping` completes. Then waits for the runs in progress, at most for the
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. Then waits for the runs in progress, for at most the
  * shutdown timeout. Returns whether all runs ended in time.
  *
  * *Fails with* ListenError before the first tick. *Guarantees*: a failed tick, a failed request or an unreachable database does

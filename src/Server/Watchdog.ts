@@ -3,7 +3,7 @@ import type { Summary } from "../Domain/Summary.ts"
 
 /**
  * How long a tick can go without progress before it is considered stalled, in milliseconds. Database calls and notifications time
- * out much sooner. The lease margin is added, and the time spent waiting for functions is not counted.
+ * out much sooner. The lease margin is added to this time. Time spent waiting for functions does not count.
  */
 const STALL_AFTER_MS = 120_000
 
@@ -77,7 +77,7 @@ export class Watchdog {
     this.movedMs = nowMs
   }
 
-  /** Returns how long progress is overdue, in milliseconds; 0 if ticks are healthy. */
+  /** Returns how long ticks have been stalled, in milliseconds; 0 if they are healthy. */
   stalledForMs(nowMs: number): number {
     const idleMs = this.began === null ? this.intervalMs : 0
     const expected = Math.max(this.movedMs + idleMs, ...this.until.values())

@@ -7,7 +7,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** Restricts a tick to part of the project; empty for the whole project. */
+/** The part of the project that a tick handles. An empty scope is the whole project. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
@@ -70,7 +70,7 @@ export interface FirstAttempt {
 export interface OpenOptions {
   /** The maximum wait for an unresponsive database, in milliseconds. */
   readonly waitMs: number
-  /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
+  /** The engine warms up functions with a slot within this time, in milliseconds. Default: one minute. */
   readonly wakeWithinMs?: number | undefined
   readonly firstAttempt?: FirstAttempt | undefined
 }
@@ -106,7 +106,7 @@ export type Start =
     }
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
-/** The run log and the schedules. Every call is safe to repeat, and is retried as long as a response is useful. */
+/** The run log and the schedules. Every call is safe to repeat, and is retried within a time limit. */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
@@ -138,7 +138,10 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly readPending: (scope: Scope) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
     /** Starts at most 100 runs (pending -> running) before they are invoked. Returns one result per request, in order. */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
-    /** Reverts starts without an invocation, unless the function has begun. The attempts do not count. Returns the run ids. */
+    /**
+     * Reverts the start of runs that were not invoked, unless the function has begun. A reverted start does not count as an
+     * attempt. Returns the ids of the reverted runs.
+     */
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
     ) => Effect.Effect<ReadonlySet<string>, SupabaseError>

@@ -13,7 +13,7 @@ export class Prober extends Context.Tag("@sync-scheduler/Prober")<
   Prober,
   {
     /**
-     * Sends one request without credentials, at most once, over https, to a public address. Follows no redirects. Limits the time
+     * Sends one request over https to a public address, without credentials or retries. Follows no redirects. Limits the time
      * and the bytes read.
      * *Fails with* ProbeError; its reason says whether the address was rejected or why there was no response.
      */

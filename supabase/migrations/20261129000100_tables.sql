@@ -3,7 +3,7 @@
 
 do $migration$
 declare
-  -- [table, column, type, rest of the column definition, not null (only in a new table), comment]
+  -- Each element is [table, column, type, rest of the column definition, not null (only in a new table), comment].
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -399,7 +399,7 @@ create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- Serves look-ups by organisation, and the check for more than one organisation.
+-- For look-ups by organisation, and for checking whether the project has several organisations.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
@@ -555,7 +555,8 @@ create table public.sync_tick (
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each accounting API (a provider's host). Probes determine the health if no sync has run for a while.
+-- The health of each accounting API. Each row represents a provider and a host.
+-- Probes determine the health if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,

@@ -13,7 +13,7 @@ create function sync_scheduler.clock() returns timestamptz
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970. Clamps an instant to the range in which schedules can be computed.
+-- Converts an instant to milliseconds since 1970, clamped to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -81,7 +81,8 @@ create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
     when octet_length(p_json::text) > 65536 then jsonb_build_object('truncated', true, 'bytes', octet_length(p_json::text))
     else p_json end;
 
--- Returns the milliseconds from p_from to p_to, capped to the range of p_type: an adopted column may be an integer.
+-- Returns the milliseconds from p_from to p_to, capped to the range of p_type.
+-- An adopted column may have the type integer.
 create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, p_type regtype) returns bigint
   language sql immutable
   return least((extract(epoch from p_to - p_from) * 1000)::bigint,
@@ -174,9 +175,9 @@ begin
 end
 $$;
 
--- Records the slots skipped by an edit, a pause or a deletion. The range starts at p_slot and ends now.
--- If p_slot is null, the range starts at p_since. Such a range is recorded only if a new minute has begun since p_since
--- (a new second if the schedule has a seconds field). Returns whether a range was recorded.
+-- Records the slots skipped by an edit, a pause or a deletion. The range ends now. It starts at p_slot,
+-- or at p_since if p_slot is null. Without p_slot, a range is recorded only if a new minute has begun since p_since.
+-- If the schedule has a seconds field, a new second is enough. Returns whether a range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
 ) returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$

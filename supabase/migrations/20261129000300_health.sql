@@ -89,7 +89,7 @@ begin
 end
 $$;
 
--- Returns the organisations whose syncs have failed since the API was last reached, with p_org_id added; at most three.
+-- Adds p_org_id to the organisations whose syncs have failed since the API was last reached. Returns at most three.
 create function sync_scheduler.told_by(h public.integration_health, p_org_id uuid) returns jsonb
   language sql immutable return case
     when coalesce(h.detail -> 'told_by', '[]') @> to_jsonb(p_org_id::text) or jsonb_array_length(h.detail -> 'told_by') >= 3
@@ -242,7 +242,7 @@ begin
 end
 $$;
 
--- p_settlements: [{run_id, lease_token, health: the signal, optional}].
+-- Records the vendors' health signals. p_settlements: [{run_id, lease_token, health}]; health is optional.
 -- An unreadable signal only raises a warning, so that the outcomes are still recorded.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -298,9 +298,9 @@ begin
 end
 $$;
 
--- Delays runs of organisations with a hold, and then runs at a host that is throttling all organisations.
+-- Delays the runs of organisations with a hold. Then delays all other runs at hosts that throttle every organisation.
 -- Delayed runs become due one by one, 3 s apart. A run that is delayed again becomes due 3 s after the wait ends.
--- Runs at a throttled host become due within 30 s of the end of the throttle.
+-- Runs at a throttled host become due within 30 s after the throttle ends.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -549,7 +549,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe has received a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe of this API has ever received a response, so the likely cause is the engine's network.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -599,9 +599,10 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
 $$;
 
 -- Records a tick's first request to a function and returns whether warming up this function saves time.
--- After 20 requests, warm-ups pause for a day if no request was cold, or if cold requests take less than 100 ms longer.
+-- After 20 requests, warm-ups pause for a day if no request was cold, or if cold requests take
+-- less than 100 ms longer than warm ones.
 -- p_cold: whether the function reported a cold start. Null: a request that takes more than a second counts as cold.
--- p_in_run: the request belongs to a run, so the run's settlement opens or resolves the incident.
+-- p_in_run: whether the request belongs to a run. If so, the run's settlement opens or resolves the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
   p_detail text default null, p_in_run boolean default false
@@ -655,7 +656,7 @@ end
 $$;
 
 -- Opens or resolves a function's cold-start incident after a run's first request.
--- If the incident is locked, the trigger changes nothing, so that the run's own change does not fail.
+-- If the incident is locked, the trigger changes nothing, so that the update of the run does not fail.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

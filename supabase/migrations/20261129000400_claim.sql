@@ -24,7 +24,7 @@ create function public.read_due_integrations(
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The cursor is the previous page's last entry: a slot ('' if not computed yet) and an integration.
+  -- The cursor contains the last slot and integration of the previous page. The slot is '' if it was not computed yet.
   -- The query's lower bounds are plain variables, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
@@ -84,7 +84,7 @@ create function sync_scheduler.run_json(r public.sync_run_log, i public.organiza
     'health_url', i.health_url);
 
 -- Returns whether a due integration may be fetched now. A reserved integration may be fetched again
--- with the same p_fetch_token, or by the engine p_own that reserved it.
+-- with the same p_fetch_token. The engine p_own may also fetch integrations that it has reserved.
 create function sync_scheduler.may_fetch(
   i public.organization_integrations, p_now timestamptz, p_fetch_token uuid, p_own text, p_org_id uuid, p_ids uuid[], p_excluded uuid[], p_unchecked boolean
 ) returns boolean language sql stable return
@@ -146,9 +146,10 @@ begin
 end
 $$;
 
--- Reserves up to p_limit rows for an engine for 15 seconds: pending runs (at most half of the rows) and due integrations.
+-- Reserves up to p_limit rows for an engine for 15 seconds. The rows are pending runs and due integrations.
+-- At most half of them are pending runs.
 -- The engine claims the slots in a later call. If the engine dies before that call, no slot is lost.
--- Newly due slots come first, then integrations without a computed slot, then missed slots, each group oldest first.
+-- Newly due slots come first, then integrations without a computed slot, then missed slots. Each group is sorted oldest first.
 -- A repeated call with the same fetch token returns the same rows.
 -- If p_options has integration_ids, the fetch also returns integrations that the same engine has already reserved.
 -- A row that cannot be reserved is listed in `rejected` and does not affect other rows.
@@ -260,7 +261,7 @@ create type sync_scheduler.slot as (
 );
 
 -- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
--- Never waits for a lock. Finds a run of the same claim by its idempotency key: with outdated statistics, a search by
+-- Never waits for a lock. Finds a run of the same claim by its idempotency key. With outdated statistics, a search by
 -- integration and slot could use the wrong index and read all runs due at the same time.
 create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -410,7 +411,8 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
     'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
 
 -- A backfill slot is claimed under the same lock as a scheduled slot, but advances the backfill's cursor.
--- Its `backfill` object: {id, cursor: as the engine read it, next_cursor: the last slot handled, done}.
+-- It contains a `backfill` object: {id, cursor, next_cursor, done}. cursor: the value that the engine has read.
+-- next_cursor: the last slot that the engine has handled.
 
 -- Returns the reason why a backfill must wait; null: the backfill may continue. Scheduled slots take precedence.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
@@ -508,10 +510,10 @@ end
 $$;
 
 -- Returns the open backfills that can continue now, oldest first, at most one per integration.
--- Each backfill has the schedule history from its cursor onwards (at most 50 periods) and the slots with a run (at most 500).
+-- Each backfill contains at most 50 periods of the schedule history, and at most 500 slots that already have a run.
 -- Returns {now, backfills: [{backfill_id, integration_id, org_id,
 -- schedule_version, cursor, after, to, known_until, history, slots}]}.
--- after: the last slot (inclusive) that has been handled or is too old. known_until: the exclusive end of the
+-- after: slots up to and including this instant have been handled or are too old. known_until: the exclusive end of the
 -- history and the slots. All instants except "now" are epoch milliseconds.
 create function public.read_sync_backfills(
   p_limit integer default 100, p_org_id uuid default null, p_integration_ids uuid[] default null

@@ -6,7 +6,7 @@ create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns 
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row, which then lacks a slot or an idempotency key.
+-- Returns whether another program wrote the row. Such a row lacks a slot or an idempotency key.
 -- The engine never starts such a run, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
@@ -29,7 +29,7 @@ create function sync_scheduler.start_refusal(
 -- All four functions lock rows in id order and check the rows again under the lock.
 -- With one statement, a batch of 100 runs starts in 7 ms instead of 16 ms and is settled in 5 ms instead of 17 ms.
 
--- Returns the fields of a run that its start set or read. The engine knows the other fields from the claim.
+-- Returns the fields that were set or read when the run was started. The engine knows the other fields from the claim.
 create function sync_scheduler.started_json(r public.sync_run_log, p_config jsonb) returns jsonb
   language sql immutable return jsonb_build_object('run_id', r.id, 'attempt', r.attempt, 'drift_ms', r.drift_ms,
     'config', coalesce(p_config, '{}'));

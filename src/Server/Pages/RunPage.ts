@@ -47,7 +47,7 @@ ${events.length > 0 && html`<section aria-labelledby="h-timeline"><div class="he
   })
 }
 
-/** Returns the shape of the run. A run that waits for its next attempt is shown as retrying. */
+/** Returns the status to show. A run that waits for its next attempt is shown as retrying. */
 const lookOf = ({ attempt, status }: WholeRun): string =>
   status === "pending" && attempt > 0 ? "retrying" : status
 

@@ -8,7 +8,7 @@ import { moment } from "./TimeFormat.ts"
 
 const MOST = 24
 
-/** The run status that has the shape and colour of an outcome. */
+/** Maps some outcomes to the state whose symbol and colour they share. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {
   skipped_range: "skipped",
   due: "late",
@@ -23,7 +23,7 @@ const WORDS: Partial<Readonly<Record<SlotOutcome, string>>> = {
 export interface SlotTableOptions {
   readonly timezone: string
   readonly now: number
-  /** Whether the period has older slots that are not explained. */
+  /** Whether older slots of the period were left out. */
   readonly isTruncated: boolean
 }
 

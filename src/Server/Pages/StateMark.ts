@@ -1,6 +1,6 @@
 import { type Html, html } from "./Html.ts"
 
-/** The shapes, on a 16-by-16 grid, in the colour of the surrounding text. */
+/** The symbols, drawn on a 16-by-16 grid in the colour of the surrounding text. */
 const SHAPES: Readonly<Record<string, Html>> = {
   overdue: html`<path d="M8 1 15.5 14.5H.5z"/><path class="cut" d="M8 6v4M8 12v.6"/>`,
   failing: html`<circle cx="8" cy="8" r="7"/><path class="cut" d="m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2"/>`,
@@ -26,7 +26,7 @@ const SAME: Readonly<Record<string, string>> = {
   throttled: "late"
 }
 
-/** The definitions of all shapes, which a page must contain before it uses a shape. */
+/** The definitions of all symbols. A page must contain the definitions before it uses a symbol. */
 export const sprite: Html = html`<svg class="sprite" aria-hidden="true">${Object.entries(
   SHAPES
 ).map(([name, shape]) => html`<symbol id="s-${name}" viewBox="0 0 16 16">${shape}</symbol>`)}</svg>`

@@ -67,8 +67,8 @@ const lagsOf = ({
 }
 
 /**
- * Returns the share of completed slots, or the number of faults if a count is capped. A run in its first attempt is not counted
- * yet.
+ * Returns the percentage of completed slots, or the number of faults if a count is capped. Does not count runs in their first
+ * attempt.
  */
 const outcomeOf = (
   days: ReadonlyArray<DayFigures>,
@@ -99,7 +99,7 @@ const outcomeOf = (
   return { big: html`${shown}<small> %</small>`, note }
 }
 
-/** Renders the number of upcoming slots per hour. Omits a single slot, which its integration's row shows. */
+/** Renders the number of upcoming slots per hour. Renders nothing for a single slot, because the integration's row shows it. */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
   const timeOf = ({ hour }: HourLoad): string => showTime(readingAt(clock, hour))
@@ -147,19 +147,19 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** Returns the days since the first run was due, or at least 14 days. Empty if no run was due. */
+/** Omits the days before the first run, but keeps at least the last 14 days. Returns no days if there were no runs. */
 const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   const first = days.findIndex(({ kind }) => kind !== "none")
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
 }
 
-/** The heading of the calendar's section, by id, and the link for each day. */
 export interface DaysOf {
+  /** The id of the section's heading. */
   readonly heading: string
   readonly href: (day: string) => string
 }
 
-/** Renders the calendar of recent days. Omits the calendar if no run was due before yesterday. */
+/** Renders the calendar of recent days. Renders nothing if no run was due before yesterday. */
 export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): Html => {
   const of = owner?.heading
   const days = sinceFirst(figures.map(toDay))

@@ -5,7 +5,7 @@ import { empty, type Html, html } from "./Html.ts"
 import { clockOf, showDay } from "./TimeFormat.ts"
 import { outcomeOf, reasonIn, toneOf } from "./Timeline.ts"
 
-/** An attempt, in epoch milliseconds. */
+/** An attempt of a run. `from` and `to` are epoch milliseconds. */
 export interface Attempt {
   readonly number: number
   readonly from: number
@@ -36,7 +36,7 @@ const MINUTE = 60_000
 const SHORT = 20_000
 const DAY = 86_400_000
 
-/** Draws the attempts of a run. Omits a single completed attempt. */
+/** Draws the attempts of a run. Draws nothing for a run that completed on the first attempt. */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,
   run: {

@@ -5,7 +5,7 @@ export const defaultTimeoutMs = 120_000
 
 /**
  * `fetch` with a time limit for headers and body. Redirects are not followed, because a redirected POST becomes a GET or sends
- * the credentials elsewhere. Every HTTP status is a response: check `response.status`.
+ * the credentials elsewhere. Returns the response, regardless of its HTTP status: check `response.status`.
  *
  * Pass the run's signal as `init.signal`, so that the call ends with the run. Fails with `SyncFailed` (`NOT_CONNECTED`) if the
  * request was not sent. If a request got no response, fails with `SyncFailed` (`NO_ANSWER`) for GET, HEAD and OPTIONS, and with

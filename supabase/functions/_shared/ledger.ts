@@ -3,7 +3,7 @@ import type { Project } from "./project.ts"
 import { parseJson, readText } from "./request.ts"
 import type { Runtime } from "./runtime.ts"
 
-/** The SQL functions for the run's row, guarded by the lease token. */
+/** The database calls of one run, each guarded by the run's lease token. */
 export interface Ledger {
   /**
    * Asks the database for permission to begin, which is granted once per lease token. If the response is lost, repeats the call
@@ -81,7 +81,7 @@ export const openLedger = (
   }
 }
 
-/** Treats a response without the field as lost. */
+/** Treats a response without a boolean `field` as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the response has no ${field}` }
@@ -141,7 +141,7 @@ const callRpc = async (
 /** Whether the same request can succeed later: the database was busy, or a gateway responded instead. */
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
-/** A legacy JWT key is also the bearer token, which names the database role. */
+/** A legacy JWT key is also sent as the bearer token, because the token determines the database role. */
 const headersFor = (key: string): Record<string, string> => ({
   "content-type": "application/json",
   accept: "application/json",

@@ -56,8 +56,8 @@ const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Returns the outcome for a handler's return value, by the rules that the scheduler applies to responses. A value that reports a
- * failure is a failure, and a value that contradicts itself is unknown.
+ * Returns the outcome for a handler's return value, using the scheduler's rules for responses. A value that reports a failure
+ * means `failed`. A value that contradicts itself means `unknown`.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -79,7 +79,7 @@ export const judgeValue = (value: unknown): Verdict => {
   }
 }
 
-/** Also recognizes the class in another copy of this file, such as the test kit's. */
+/** Also recognizes an error from another copy of this file, such as the test kit's. */
 const isOf = <E extends Error>(
   error: unknown,
   kind: new (...given: never[]) => E,

@@ -7,7 +7,7 @@ export interface Ownership {
   readonly signal: AbortSignal
   /** Sends a heartbeat, and resolves to whether this attempt still owns the run. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Sets when the signal aborts, in epoch milliseconds. */
+  /** Sets the time at which the signal aborts, in epoch milliseconds. */
   readonly stopAt: (instantMs: number) => void
   /** Stops the heartbeats, and resolves once none is in flight. */
   readonly end: () => Promise<void>
@@ -24,7 +24,7 @@ const maxOverrunMs = 300_000
 
 /**
  * Sends heartbeats while the handler works. The signal aborts at `stopAtMs`, when a heartbeat is rejected, after 300 s without a
- * successful heartbeat, or when the isolate shuts down. `grantedAtMs` is shortly before the grant.
+ * successful heartbeat, or when the isolate shuts down. `grantedAtMs` counts as the first successful heartbeat.
  */
 export const holdRun = (
   ledger: Ledger,

@@ -63,8 +63,8 @@ export interface SyncRunOptions extends ProjectOptions {
   /** The time limit for a response. Default 145 s, because the platform ends a request after 150 s. */
   readonly answerWithinMs?: number
   /**
-   * The time limit for a deferred run, from its request. Default 380 s, because hosted functions live for 400 s. On the free
-   * plan, functions live for 150 s.
+   * The time limit for a deferred run, measured from its request. Default 380 s, because hosted functions live for 400 s. On the
+   * free plan, functions live for 150 s.
    */
   readonly backgroundForMs?: number
   /** The time limit for a database call. Default 8 s, which is also the statement timeout of the API. */
@@ -153,7 +153,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // If the permission comes too late, the handler must not run, because the response is "not executed".
+  // If the permission arrives after `answerAtMs`, the handler must not run, because the response is "not executed".
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
@@ -301,7 +301,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // A field `success`, `status` or `error` could be read as a definite failure.
+      // The scheduler could read a field named `success`, `status` or `error` as a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }

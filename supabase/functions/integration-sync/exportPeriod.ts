@@ -14,7 +14,7 @@ import {
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context
   const { endpoint } = context.config
-  // The example row of "sync-scheduler setup" names no API.
+  // The example row that "sync-scheduler setup" creates has no endpoint.
   if (run.integrationType === "example" && endpoint === undefined) return { exported: 0 }
   if (typeof endpoint !== "string" || !URL.canParse(endpoint)) {
     throw new SyncFailed("NOT_CONFIGURED", `config.endpoint of ${run.integrationId} is not a URL`)
@@ -27,7 +27,7 @@ export const exportPeriod = async (context: SyncContext) => {
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
   const body = JSON.stringify({ organisation: run.orgId, period_end: scheduledFor.toISOString() })
 
-  // The last step before the irreversible call.
+  // The last check before the irreversible call.
   if ((await context.heartbeat()) === "lost")
     throw new SyncNotExecuted("This attempt no longer owns the run")
   const response = await send(endpoint, { method: "POST", headers, body, signal })

@@ -1,4 +1,4 @@
-/** The types of engine.js, the bundled `src/edge.ts`. A test compares them. */
+/** The types of engine.js, which is bundled from `src/edge.ts`. A test compares these types with the source. */
 export interface EdgeEngine {
   /** Runs one tick within the function's time limit. When `signal` aborts, records the runs in flight and rejects. */
   readonly tick: (signal?: AbortSignal) => Promise<{

@@ -1,5 +1,5 @@
 import { carriesKey, isRecord, readProject } from "../_shared/syncRun.ts"
-// The binary's engine, bundled into one file without dependencies:
+// The binary's engine, bundled into one file without dependencies.
 // @ts-types="./engine.d.ts"
 import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
 
