@@ -103,7 +103,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     engine.kill("SIGHUP")
     await logged
     await Bun.sleep(100)
-    // The kernel delivers pending signals in numeric order, so SIGHUP (exit code 129) can arrive first.
+    // The kernel delivers pending signals in numeric order, so SIGHUP (exit code 129) can arrive before SIGTERM.
     const { code } = await endOf(engine)
     expect(command === "run" ? [143, 129] : [0]).toContain(code ?? -1)
   })

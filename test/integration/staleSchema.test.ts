@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-/** As in a project without the event trigger that makes PostgREST reload. */
+/** The migrations without `notify pgrst`, so that PostgREST does not reload its schema. */
 const silent = readMigrations().map(({ name, text }) => ({
   name,
   text: text.replaceAll(/^notify pgrst.*$/gm, "")

@@ -19,7 +19,7 @@ test("a slot that stays locked by another session becomes an incident with the r
   for (let n = 0; n < 3; n++) {
     const { code, stdout } = await runBinary(["run", "-o", "json"], { env: project.environment })
     expect([code, JSON.parse(stdout).skips[0]?.reason]).toEqual([0, "locked"])
-    // Simulates that the third tick runs two minutes after the first.
+    // Backdates all earlier ticks by a minute, so that the third tick seems to run two minutes after the first.
     await project.sql`update sync_tick set started_at = started_at - interval '1 minute'`
     await project.sql`update organization_integrations set reserved_until = null`
   }

@@ -14,7 +14,7 @@ import { startGateway } from "../support/RpcGateway.ts"
 /** The tests run concurrently, because an engine waits 10 to 20 s before it abandons a call. */
 beforeAll(binaryPath, 60_000)
 
-/** The next engine resolves abandoned runs immediately. */
+/** With these settings, the next engine resolves abandoned runs immediately. */
 const SHORT = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -86,7 +86,7 @@ test.concurrent("when PostgreSQL dies with runs in flight and stays down, the ex
      select gen_random_uuid(), 'xledger', '0 0 1 1 *', now() - interval '1 minute' from generate_series(1, 30)`
   )
   await before.close()
-  // Adopted runs would use up the --limit of the adopting engine.
+  // Neither engine may adopt the other engine's runs, because they would count towards its --limit.
   const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s", SYNC_SCHEDULER_ADOPT_AFTER: "1m" }
   const limited = ["run", "-o", "json", "--limit", "5"]
   const engines = await Promise.all([

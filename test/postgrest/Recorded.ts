@@ -41,7 +41,7 @@ export const calls: ReadonlyArray<
   Answered & { readonly call: string; readonly request: RecordedRequest }
 > = lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
 
-/** The test must set up these situations first. */
+/** Recorded responses by situation. A test must set up a situation before it can compare the response. */
 export const situations: ReadonlyMap<string, Answered> = new Map(
   lines.flatMap(({ situation, ...answer }) =>
     situation === undefined ? [] : [[situation, answer]]

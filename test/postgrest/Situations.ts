@@ -25,7 +25,7 @@ const scenario = (names: ReadonlyArray<string>, play: () => Promise<Seen>): Scen
 const sleepers = (admin: SQL) => admin`
   select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
 
-/** Does not terminate the listening session. */
+/** Terminates PostgREST's pooled connections, but not the connection that listens for notifications. */
 const terminatePool = (admin: SQL) => admin`
   select pg_terminate_backend(pid) from pg_stat_activity
    where datname = current_database() and application_name = 'PostgREST 14.9'`

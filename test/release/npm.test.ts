@@ -56,7 +56,7 @@ console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 /** supabase-js requires a WebSocket, which Node.js has provided only since version 22. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
-/** Resolves the installed package, not the sources that tsconfig.json names. */
+/** Leaves imports of the package unresolved, because tsconfig.json would resolve them to the sources. */
 const PUBLISHED: Bun.BunPlugin = {
   name: "published",
   setup: (build) => {

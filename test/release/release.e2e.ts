@@ -46,7 +46,7 @@ const run = async (
   return { stdout, stderr, code }
 }
 
-// The most common server platform, and one with a different archive format.
+// Linux x64 is the most common server platform. Windows x64 has a different archive format.
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), "sync-scheduler-release-"))
   const platforms = ["--platform", "linux-x64", "--platform", "win32-x64"]

@@ -101,7 +101,10 @@ interface Played {
   readonly read: (path: string) => string
 }
 
-/** The step's `docker` and `gh` append their arguments to the file `calls`. Then the shell code in `docker` runs. */
+/**
+ * Runs a step with fake `docker` and `gh` programs. Each fake appends its arguments to the file `calls`, and then runs the shell
+ * code in the parameter `docker`.
+ */
 const play = (
   job: string,
   name: string,

@@ -3,7 +3,7 @@ import type { IntegrationRow, RangeRow } from "../support/MemoryDatabase.ts"
 import { slotsBetween } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A schedule and its period. */
+/** A schedule, and the period in which it was in force. */
 interface Regime {
   readonly schedule: string
   readonly timezone: string
@@ -15,12 +15,12 @@ interface History {
   readonly regimes: Array<Regime>
   /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Whether next_run_at was set back, in which case a slot may be in several ranges. */
+  /** Whether next_run_at was set back. If so, a slot may be in several skipped ranges. */
   isRewound: boolean
   isRemoved: boolean
 }
 
-/** Derives the expected slots from the edits and an independent oracle. Each slot must have exactly one row or range. */
+/** Derives the expected slots from the edits and an independent oracle. Each slot must have exactly one run or skipped range. */
 export class Coverage {
   private readonly universe: Universe
   private readonly start: number
@@ -103,7 +103,7 @@ export class Coverage {
     return [...all]
   }
 
-  /** Checks that every slot has a row or a range, every row has a slot, and counts are right. Returns the slot count. */
+  /** Checks the runs and the skipped ranges against the expected slots. Returns the number of slots. */
   check(upTo: number): number {
     const { db } = this.universe
     const ranges = Map.groupBy(db.ranges, (range) => range.integration_id)

@@ -120,7 +120,7 @@ export class EngineHost {
     this.cutUntil = this.universe.time.now + ms
   }
 
-  /** Sets the wall clock's offset in ms. The offset never decreases if only the wall clock advances during a freeze. */
+  /** Sets the wall clock's offset in ms. If freezes stop only the monotonic clock, the offset never decreases. */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return
     this.skewMs = offsetMs

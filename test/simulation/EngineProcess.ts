@@ -28,7 +28,7 @@ interface ProcessOptions {
   readonly onEnd: (wasKilled: boolean) => void
 }
 
-/** The production program on simulated ports. */
+/** The production engine with a simulated Supabase API and simulated Edge Functions. */
 export class EngineProcess {
   readonly process: VirtualProcess
   private readonly options: ProcessOptions

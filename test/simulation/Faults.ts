@@ -21,13 +21,12 @@ export const DATABASE_FAULTS = [
 ] as const
 export type DatabaseFault = (typeof DATABASE_FAULTS)[number]
 
-/** When an engine dies during a call: before the request is sent, after that, or when the response has arrived. */
+/** When an engine dies during a call: before it sends the request, after it sends the request, or after the response arrives. */
 export const CRASH_POINTS = ["before", "sent", "answered"] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 /**
  * Faults between the engine and the function, or in the function's platform:
- * - refused: never connected
  * - refused: never connected
  * - lostRequest: the connection broke before the request arrived
  * - lostAnswer: the connection broke after the request arrived
@@ -35,9 +34,9 @@ export type CrashPoint = (typeof CRASH_POINTS)[number]
  * - late: the request arrives up to ten minutes later
  * - doubled: the request arrives twice
  * - boot, throttled, notFound: the platform rejects the request
- * - idle: 504 while the work continues
- * - killed, workerError: 546 and 500, the isolate dies while running
- * - page: a proxy responds with an HTML page and 200
+ * - idle: the platform responds with 504 while the function continues
+ * - killed, workerError: the isolate dies during the run, and the platform responds with 546 or 500
+ * - page: a proxy responds with 200 and an HTML page
  */
 export const HTTP_FAULTS = [
   "refused",
@@ -99,7 +98,7 @@ export const DISTURBANCES = [
 ] as const
 export type Disturbance = (typeof DISTURBANCES)[number]
 
-/** Numbers are probabilities per occasion, or occurrences per hour. */
+/** `perHour` contains the expected occurrences per hour. The other records contain probabilities. */
 export interface FaultMix {
   readonly level: "none" | "light" | "some" | "heavy"
   readonly database: Readonly<Partial<Record<DatabaseFault, number>>>

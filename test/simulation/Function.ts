@@ -20,7 +20,7 @@ export type Reply =
 export interface Request {
   readonly invocation: Invocation
   readonly isDoubled: boolean
-  /** How long after arrival the platform kills the isolate, in ms; null: never. */
+  /** When the platform kills the isolate, in ms after the request arrives. Null if it never does. */
   readonly diesAfterMs: number | null
 }
 
@@ -65,7 +65,7 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /** A worker's time limit, in ms, shorter than the quiescence period. */
+    /** A worker's time limit in ms. It must be shorter than the quiescence period. */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]

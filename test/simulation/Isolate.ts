@@ -20,7 +20,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
   body: JSON.stringify(body)
 })
 
-/** One request. Reproduces `withSyncRun` of supabase/functions/_shared step by step in virtual time. */
+/** Handles one request. Reproduces each step of `withSyncRun` in virtual time. */
 export class Isolate {
   private isAnswered = false
   private isStopped = false
@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** Runs the handler, which takes effect at a single instant. */
+  /** Runs the handler. Its only effect happens at a single instant. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"
@@ -205,7 +205,7 @@ export class Isolate {
     })
   })
 
-  /** Turns "not executed" into a definite failure after the response has been sent. */
+  /** After the response has been sent, a handler can no longer decline, so the run fails. */
   private withoutAnswer(verdict: Verdict): Verdict {
     return verdict.kind === "declined" && this.isAnswered ? { kind: "failed" } : verdict
   }

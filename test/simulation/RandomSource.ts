@@ -27,7 +27,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Returns a name with its weight as the probability, or `otherwise` with the remaining probability. */
+  /** Picks a name. Each name's weight is its probability, and `otherwise` has the remaining probability. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,
@@ -41,7 +41,7 @@ export class RandomSource {
     return otherwise
   }
 
-  /** Returns a unique UUID with a random sort position. */
+  /** Returns a unique UUID. It starts with random digits, so that UUIDs do not sort in creation order. */
   readonly uuid = (): string => {
     const head = this.random.integer(0xffffffff).toString(16).padStart(8, "0")
     return `${head}-0000-4000-8000-${(++this.ids).toString(16).padStart(12, "0")}`

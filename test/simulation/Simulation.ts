@@ -295,7 +295,7 @@ class Simulation {
     }
   }
 
-  /** Returns whether an unknown run on hold, or the breaker, blocks the integration. */
+  /** Returns whether the integration is blocked by its breaker or by an unknown run on hold. */
   private isBlocked(row: IntegrationRow): boolean {
     const live = this.universe.db.liveRun(row.id)
     const isHeld = live?.status === "unknown" && row.on_unknown === "hold"
@@ -347,7 +347,7 @@ class Simulation {
     return [...late.map((run) => run.integration_id), ...behind.map((row) => row.id)]
   }
 
-  /** Checks that nothing is lost, repeated, ambiguous or failed in a world without faults. */
+  /** Without faults, every run must complete on its first attempt, with exactly one effect. */
   private checkCalm(): void {
     for (const run of this.universe.db.runs.values()) {
       const effects = this.oracle.of(run.idempotency_key).length

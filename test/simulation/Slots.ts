@@ -7,7 +7,7 @@ export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2026, 10, 24, 1, 40),
   Date.UTC(2026, 10, 30, 23, 10),
   Date.UTC(2026, 11, 31, 22, 50),
-  // DST transitions. Oslo: back at 01:00Z and forward at 01:00Z. New York: back at 06:00Z and forward at 07:00Z.
+  // Shortly before DST transitions: at 01:00Z in Oslo, and at 06:00Z (autumn) or 07:00Z (spring) in New York.
   Date.UTC(2026, 9, 24, 23, 50),
   Date.UTC(2026, 9, 25, 0, 20),
   Date.UTC(2027, 2, 28, 0, 25),

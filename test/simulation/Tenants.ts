@@ -17,12 +17,13 @@ import { RandomSource } from "./RandomSource.ts"
 const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
-/** The number of the other organisations' integrations. Each of their runs takes OTHERS_RUN_MS, with its database calls. */
+/** The number of integrations that belong to the other organisations. */
 const OTHERS = 20
+/** The duration of one of their runs in ms, including the database calls. */
 const OTHERS_RUN_MS = 300
 /**
- * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all other runs, one by
- * one, with the permit that the misbehaving organisation never gets.
+ * The maximum delay that one organisation may cause another, in ms. The tick polls again after up to 5 s. Then the
+ * other organisations may have only one permit, so that their runs execute one after another.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
 /** The duration of a database call, in ms. */

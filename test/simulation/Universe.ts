@@ -5,7 +5,7 @@ import { VirtualClock } from "../support/VirtualClock.ts"
 import { drawFaults, type FaultMix } from "./Faults.ts"
 import { RandomSource } from "./RandomSource.ts"
 
-/** A violated invariant, by its number in Invariants.ts. */
+/** A violation of an invariant. `invariant` is a number from Invariants.ts. */
 export interface Violation {
   readonly invariant: number
   readonly message: string

@@ -33,7 +33,7 @@ const COPIED = [
 
 export interface Verdict {
   readonly mutant: Mutant
-  /** Null: the mutant survived. */
+  /** Null if the mutant survived. */
   readonly killedBy: { readonly invariant: string; readonly seed: number } | null
   readonly seconds: number
 }

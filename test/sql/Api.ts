@@ -21,14 +21,14 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Returns `running`, or the reason for the refusal and the retry time, by run id. */
+  /** For each run id, returns `running`, or the reason for the refusal and the retry time. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   readonly health: (host?: string) => Promise<Row>
   readonly holds: () => Promise<ReadonlyArray<Row>>
 }
 
-/** Creates due integrations of one organisation, or of one organisation each. Engine e1 has just claimed their runs. */
+/** Creates due integrations and claims their runs as engine e1. With `each`, every integration has its own organisation. */
 export const openApi = async (
   ledger: Ledger,
   count: number,

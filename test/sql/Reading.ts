@@ -5,8 +5,8 @@ export const ROWS = 20_000
 export const DUE = 120
 
 /**
- * Inserts many integrations, few of them due, and a long history. Truncates the tables first, because autovacuum might have
- * recorded that they are empty, and the planner would then consider all indexes equally good.
+ * Inserts many integrations, of which only a few are due, and a long history. Truncates the tables first, because autovacuum
+ * might have recorded them as empty. For an empty table, the planner considers all indexes equally good.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`
@@ -28,7 +28,7 @@ interface Reading {
   readonly fetched: number
 }
 
-/** Returns sequential scans and rows fetched by index, by table. */
+/** For each table, counts the sequential scans and the rows that an index scan fetched. */
 export const reading = (session: SQL, body: (session: SQL) => Promise<unknown>) =>
   session.begin(async (transaction): Promise<ReadonlyArray<Reading>> => {
     // The counters include the session's earlier reads until its statistics are flushed.

@@ -144,7 +144,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.begin()
     return fixture
   },
-  // The lease has ended before a sweep.
+  // The lease has ended, but no sweep has run yet.
   over: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()

@@ -7,7 +7,7 @@ import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Varchar and bigint columns, extra columns, RLS and rows. */
+/** An existing project's table, with varchar and bigint columns, extra columns, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -122,7 +122,7 @@ for (const { title, open } of servers) {
         ])
         const call = async (text: string): Promise<Row> =>
           (await sql.unsafe(`select public.${text} as answer`))[0]?.answer
-        // The project's own running row has no slot or key. The scheduler releases the row and never runs it.
+        // The project inserted a running row without a slot or key. The scheduler releases this row and never runs it.
         const tick = await call("open_sync_tick(gen_random_uuid(), 'e1')")
         expect(tick.swept).toMatchObject({ expired: 1, released: 1 })
         expect(list(tick.integrations)).toHaveLength(2)

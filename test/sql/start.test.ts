@@ -81,7 +81,7 @@ onEachServer("starting a run", (ledger) => {
     await fixture?.after(60)
     expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toHaveLength(1)
     expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
-    // The first start determines the drift, and the current start the lease.
+    // The second start changes neither the run's start time nor its drift.
     expect(await fixture?.row()).toMatchObject({
       started_at: json(at(0)),
       attempt_started_at: json(at(60)),

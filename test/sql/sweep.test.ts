@@ -9,7 +9,7 @@ const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
 const nothing = { ...swept, rejected: [] }
 
 onEachServer("a sweep", (ledger) => {
-  /** A project's own code inserts rows without a lease or token. */
+  /** Inserts a run without a lease or token, as a project's own code might. */
   const foreign = async (columns: Readonly<Record<string, string>>) => {
     await ledger().reset()
     const integrationId = await ledger().integration()

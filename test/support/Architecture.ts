@@ -3,7 +3,7 @@ import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 /** File contents by path relative to the project root (`src/Engine.ts`). */
 export type Tree = ReadonlyMap<string, string>
 
-/** From `types`, the files can import only types. */
+/** `types` lists components from which the files may import only types. */
 interface Component {
   readonly files: RegExp
   readonly components: ReadonlyArray<string>
@@ -174,7 +174,7 @@ const NOT_RUN = /\b(test|it|describe)\.(skip|only|todo)\b/
 const LATER = /\b(TODO|FIXME)\b/
 const MAX_LINES = 300
 
-/** In parts, so that this file does not violate its own rule. */
+/** The path is split into parts, so that this file does not violate its own rule. */
 const MACHINE_PATH = new RegExp(
   `(^|[\\s"'\`(=:,])/(${["root", "work", "home/\\w+", "Users/\\w+"].join("|")})/`,
   "m"
@@ -237,7 +237,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Includes type-only imports and, if `lazily`, dynamic imports. */
+/** Includes type-only imports. Includes dynamic imports only if `lazily` is true. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]

@@ -7,7 +7,7 @@ export interface Borrowed {
   readonly ended: unknown
 }
 
-/** Stays closed once the connection is lost. By default, Bun would silently reopen it. */
+/** A lost connection stays closed. By default, Bun would silently reopen it. */
 interface Connection {
   readonly sql: SQL
   ended: unknown
@@ -33,7 +33,7 @@ export class ConnectionPool {
     this.options = options
   }
 
-  /** Returns undefined if no connection becomes free in time. *Rejects* if no connection can be opened. */
+  /** Returns undefined if no connection becomes free within `timeoutMs`. *Rejects* if no connection can be opened. */
   async acquire(): Promise<Borrowed | undefined> {
     const free = this.idle.shift()
     const connection =

@@ -18,7 +18,7 @@ export interface EngineProcess {
   readonly exited: Promise<EngineExit>
 }
 
-/** Uses `launcher` (such as `nohup`) if given. The binary has only this environment, and is built if necessary. */
+/** Starts the binary with only these environment variables. `launcher` is a command that starts the binary, such as `nohup`. */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = ["run", "-o", "json"],

@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** A stand-in function's response to one call. `executes` tells whether the call has its side effect. */
+/** A stand-in function's response to one call, and whether the call has a side effect. */
 export interface Behaviour {
   readonly executes: boolean
   /** `gone` aborts when the caller disconnects. */
@@ -56,7 +56,7 @@ export const status = (
 export const html = (code = 502): Behaviour =>
   status(code, "<html><body><h1>Bad Gateway</h1></body></html>", { "Content-Type": "text/html" })
 
-/** Has its side effect, but never responds. */
+/** The side effect happens, but the function never responds. */
 export const hang = (): Behaviour =>
   executed(async (gone): Promise<Answer> => {
     await aborted(gone)
@@ -118,7 +118,7 @@ const PLATFORM_ERRORS = {
 
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
-/** Has its side effect only if the platform error occurs during execution. */
+/** The side effect happens only if the function was running when the platform error occurred. */
 export const platformError = (
   code: PlatformError,
   headers: Readonly<Record<string, string>> = {}

@@ -29,7 +29,7 @@ export interface FunctionServer {
   readonly invocations: ReadonlyArray<FunctionCall>
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The number of side effects per idempotency key. A function that honours the key has one. */
+  /** The number of side effects per idempotency key. The number is 1 if the function honours the key. */
   readonly effects: ReadonlyMap<string, number>
   readonly behave: (behave: Behave) => void
   /** Sets the response to OPTIONS requests. The default is an immediate 200 "ok". */

@@ -50,7 +50,7 @@ export class GatewayFaults {
     return this.counts.get(fn) ?? 0
   }
 
-  /** Counts a call and returns its fault, for the gateway. */
+  /** Counts a call and returns its fault. Only the gateway uses this method. */
   next(call: Omit<GatewayCall, "number">): Fault {
     const number = this.calls(call.fn) + 1
     this.counts.set(call.fn, number)
@@ -78,7 +78,7 @@ export const badGateway: Fault = {
 export const emptyNotFound: Fault = { instead: () => new Response(null, { status: 404 }) }
 /** supabase-js reports an empty 200 as success: `{ data: null, error: null }`. */
 export const emptyOk: Fault = { instead: () => new Response(null, { status: 200 }) }
-/** The other origin must not receive the caller's key. */
+/** Redirects to another origin, which must not receive the caller's key. */
 export const redirectTo = (url: string): Fault => ({
   instead: () => new Response(null, { status: 307, headers: { Location: url } })
 })

@@ -104,7 +104,7 @@ export interface IncidentRow {
   resolved_at: number | null
 }
 
-/** Lacks the columns that only probes and people use. */
+/** Omits the columns that only probes and operators use. */
 export interface HealthRow {
   provider: string
   host: string

@@ -21,7 +21,7 @@ export interface OpenOptionsJson extends FetchOptionsJson {
   readonly warm_up_within_seconds?: number
 }
 
-/** Returns whether the fence proves that the last attempt did nothing, and the proof would change the run's status. */
+/** Returns whether the fence proves that the last attempt did nothing. Ignores proofs that would not change the status. */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
   run.began_at === null &&

@@ -19,7 +19,7 @@ const readManifest = async (archive: Uint8Array<ArrayBuffer>): Promise<Manifest>
   return JSON.parse((await files.get("package/package.json")?.text()) ?? "")
 }
 
-/** Packs an installed package like the archive that its authors published. */
+/** Packs an installed package into an archive like the one that its authors published. */
 const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
   const options = ["--exclude=./node_modules", "--transform=s,^\\.,package,"]
   const tar = Bun.spawn([

@@ -59,7 +59,8 @@ export const playOutage = async (options: {
     await server.restart()
     const tick = await engine.exited
     const next = await (await start()).exited
-    // A run whose start was committed but not confirmed is not sent until its lease ends, so the test ends the lease.
+    // An engine does not send a run if the start was committed but not confirmed. The retry waits for the end of the lease,
+    // so the test ends the lease early.
     for (let ticks = 0; ticks < 3 && (await statuses()).completed !== due; ticks++) {
       await query("update sync_run_log set lease_until = now() where status = 'running'")
       await (await start()).exited

@@ -12,7 +12,7 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 
 export { connect, type OwnPostgresServer, type PostgresServer }
 
-/** If `fresh`, starts a new server with this `version` and environment. Otherwise uses the shared server. */
+/** With `fresh`, starts a new server with this `version` and these environment variables. Otherwise, uses the shared server. */
 export interface PostgresOptions {
   readonly fresh?: boolean
   readonly version?: PostgresVersion

@@ -23,7 +23,7 @@ export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
   new SQL(url, { max: options.max ?? 4 })
 
-/** A `cluster` already has Supabase's roles. */
+/** An empty server gets Supabase's roles. A given `cluster` already contains them. */
 export const startOwn = async (options: ProcessOptions = {}): Promise<OwnPostgresServer> => {
   const server = await startPostgresProcess(options)
   const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`

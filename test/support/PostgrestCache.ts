@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
 import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
 
-/** Can be older than the database's schema. */
+/** The cached schema, which can be older than the database's schema. */
 export interface Known {
   readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
   readonly roles: RoleSettings
@@ -17,8 +17,8 @@ const CHANNEL = "pgrst"
 const MAX_PAUSE_MS = 32_000
 
 /**
- * Reads the schema at startup, on `notify pgrst`, and after a connection is lost. Until a failed read succeeds on retry, every
- * call gets PGRST002, even if the database has recovered. The pauses between retries double up to 32 s.
+ * Reads the schema at startup, on `notify pgrst`, and after a connection is lost. After a failed read, every call gets PGRST002
+ * until a retry succeeds, even if the database has recovered. The pauses between retries double up to 32 s.
  */
 export class PostgrestCache {
   private known: Known | undefined
@@ -48,7 +48,7 @@ export class PostgrestCache {
     if (!(await this.attempt())) void this.enqueue(() => this.recover())
   }
 
-  /** Reads the cache again after a call has lost its connection. If the read fails, there is no cache. */
+  /** Reads the schema again after a call has lost its connection. If the read fails, the cached schema is discarded. */
   suspect(): void {
     if (this.known !== undefined) this.reload()
   }
@@ -119,7 +119,7 @@ export class PostgrestCache {
     })
     try {
       await session.connect()
-      // Unlike PostgREST's, this session ignores the project's timeouts: with one below 20 ms, the cache could never be read.
+      // Unlike PostgREST, this session ignores the project's timeouts. A timeout below 20 ms would make every read fail.
       await session.unsafe(
         "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
       )

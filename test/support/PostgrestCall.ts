@@ -33,7 +33,7 @@ export interface Project {
   readonly onRepeat: () => void
 }
 
-/** As PostgREST does, uses the cached schema and one transaction, which is committed before the response. */
+/** Like PostgREST, uses the cached schema, and commits the call's transaction before it sends the response. */
 export const answerCall = async (project: Project, call: Call): Promise<Response> => {
   const { cache, pool } = project
   const target = await choose(cache, call)

@@ -1,7 +1,7 @@
 import { errorAnswer } from "./PostgrestError.ts"
 import type { RpcFunction } from "./RpcFunction.ts"
 
-/** The hint suggests a similar overload or function. PostgREST's own guess is fuzzier; see the replay test. */
+/** The hint suggests a similar overload or function. PostgREST uses a more complex similarity measure. */
 export const functionMissing = (
   fn: string,
   given: ReadonlySet<string>,

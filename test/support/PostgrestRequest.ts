@@ -2,7 +2,7 @@ import { errorAnswer } from "./PostgrestError.ts"
 
 export interface RpcBody {
   readonly text: string
-  /** The argument names. A body that is not JSON is `text`: it becomes a single unnamed text argument. */
+  /** The argument names, or `text` if the plain-text body is the only argument. */
   readonly given: ReadonlySet<string> | "text"
   readonly args: Readonly<Record<string, unknown>>
 }

@@ -3,8 +3,8 @@ import type { SQL } from "bun"
 export type RoleSettings = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 /**
- * The settings of `authenticator` apply to the whole connection, and those of another role only to transactions that switch to
- * it. On Supabase, `authenticator` has timeouts of 8 s, and `anon` has a statement_timeout of 3 s.
+ * The settings of `authenticator` apply to the whole connection. The settings of another role apply only to transactions that
+ * switch to that role. On Supabase, `authenticator` has timeouts of 8 s, and `anon` has a statement_timeout of 3 s.
  */
 export const readRoleSettings = async (sql: SQL): Promise<RoleSettings> => {
   const rows: ReadonlyArray<{ role: string; setting: string }> = await sql`

@@ -63,7 +63,7 @@ export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): 
 export interface Called {
   readonly body: string | undefined
   readonly rows: number
-  /** Null if the function set none. */
+  /** Null if the function did not set a status. */
   readonly response_status: string | null
   readonly response_headers: string | null
 }
@@ -97,7 +97,7 @@ export const callFunction = async (
 const SET = `nullif(current_setting('response.status', true), '') as response_status,
   nullif(current_setting('response.headers', true), '') as response_headers`
 
-// These are PostgREST's own aliases, because a column with the same name as an alias would hide the row.
+// Uses PostgREST's own aliases, because a column with the same name as an alias hides the row in PostgREST, too.
 const QUERIES: Record<
   RpcFunction["result"],
   (source: string, call: string, max: number) => string

@@ -19,7 +19,7 @@ export interface GatewayOptions {
   readonly poolSize?: number
   /** How long a call waits for a connection before it gets PGRST003, in ms (default 10 s). */
   readonly poolTimeoutMs?: number
-  /** In ms; by default that of `authenticator`. A function's own setting takes precedence. */
+  /** In ms; by default the timeout of `authenticator`. A function's own timeout takes precedence. */
   readonly statementTimeoutMs?: number
   /** The pause before the schema is read again after an outage, in ms (default 1 s). Doubles with each retry, up to 32 s. */
   readonly reloadPauseMs?: number

@@ -5,7 +5,7 @@
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** The number of minutes read before a period, to tell whether the period's first minutes repeat earlier local times. */
+/** How many minutes to read before a period. They show whether the period's first minutes repeat earlier local times. */
 const LEAD = DAY_MINUTES
 
 export interface ClockReadings {

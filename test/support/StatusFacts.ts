@@ -70,7 +70,7 @@ const pending = (columns: Partial<RunView>) =>
 const running = (columns: Partial<RunView>) =>
   runOf({ status: "running", finished_at: null, lease_until: NOW + MINUTE, ...columns })
 
-/** The facts that determine a state, with all their values. */
+/** The facts that determine a state, with all possible values. */
 export const FACTS = {
   switch: { on: { enabled: true }, off: { enabled: false, paused_reason: "new ERP" } },
   schedule: {

@@ -29,8 +29,8 @@ export interface SupabaseStandIn {
 }
 
 /**
- * Runs the commands that need neither Docker nor an account with the real CLI, and simulates all others. The function servers run
- * the real function in real Deno. Calls that match the regular expression in `STANDIN_FAIL` fail as if there were no network.
+ * Uses the real CLI for commands that need neither Docker nor an account, and simulates all other commands. The function servers
+ * run the real function in real Deno. Calls that match the regular expression in `STANDIN_FAIL` fail as if there were no network.
  * After call number `STANDIN_KILL`, the stand-in kills its parent process.
  */
 export const makeStandIn = async (

@@ -1,7 +1,7 @@
 /**
  * Test support, published as `sync-scheduler/testing`. `testSyncRun` tests a project's own function without Effect. To test the
- * engine, use an in-memory World (a database that mirrors the SQL functions, and configurable Edge Functions) and its Layers. No
- * particular test runner is required.
+ * engine, use a World and its Layers. A World simulates the database and configurable Edge Functions in memory. No particular
+ * test runner is required.
  */
 export { type IntegrationRow, MemoryDatabase, type RunRow } from "./MemoryDatabase.ts"
 export { type Carrier, memorySupabase } from "./MemorySupabase.ts"

@@ -51,7 +51,7 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** Throttles syncs above a number per minute of simulated time. */
+/** Allows a limited number of syncs per minute of simulated time, and throttles the others. */
 export interface Vendor {
   readonly type: string
   readonly host: string

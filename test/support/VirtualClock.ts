@@ -87,7 +87,7 @@ const silent = Runtime.defaultRuntime.pipe(
 /** Which of a process's clocks advance while the process is frozen. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
-/** A process with its own clocks. Like SIGKILL, its death leaves no time for finalizers. */
+/** A process with its own clocks. When the process dies, no finalizers run, as after SIGKILL. */
 export class VirtualProcess {
   isAlive = true
   private frozenUntil = Number.NEGATIVE_INFINITY
@@ -139,7 +139,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** A clock that stops during the freeze later continues from the time at which it stopped. */
+  /** A clock that stops during the freeze continues afterwards from the time at which it stopped. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms

@@ -12,7 +12,7 @@ export interface CallTarget {
   readonly timeoutMs: number
 }
 
-/** By project name: `ok`, or `Ambiguous no_answer`, ... */
+/** Verdicts by project name, such as `ok` or `Ambiguous no_answer`. */
 export type Verdicts = Record<string, string>
 
 const rpc = make({

@@ -12,7 +12,7 @@ export interface Call {
   readonly times?: number
 }
 
-/** By call name: `Completed`, `Failed HTTP_404`, `Unknown CONNECTION_LOST`, ... */
+/** Verdicts by call name, such as `Completed`, `Failed HTTP_404` or `Unknown CONNECTION_LOST`. */
 export type Verdicts = Record<string, string>
 
 export const secretKey = "sb_secret_not_a_real_one"

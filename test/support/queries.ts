@@ -3,7 +3,7 @@ import { metricDefinitions } from "../../src/Metrics.ts"
 /** The labels that Prometheus adds to every series. */
 const ADDED = ["job", "instance"]
 
-/** A histogram has three names, because queries use its suffixed series. */
+/** Queries use a histogram's three suffixed series, never the histogram's own name. */
 const labelsByName = new Map<string, ReadonlyArray<string>>(
   metricDefinitions.flatMap((definition) => {
     const labels = [...ADDED, ...definition.labels.map(({ name }) => name)]

@@ -101,7 +101,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // The clock has to advance while the database is unavailable, because the fence retries its report until a time limit.
+  // The fence retries its report while the database is unavailable. The retries end only when the clock reaches a time limit.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true
