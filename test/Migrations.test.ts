@@ -43,7 +43,7 @@ test("a released migration never changes, and none is inserted before it", async
   expect(upToLast).toEqual(names)
 })
 
-/** Returns "function public.f", "trigger t", "column c", "grant on f" for what a migration creates at top level. */
+/** Lists the objects, comments and grants that a migration creates at top level, such as "trigger t" or "grant on public.f". */
 const definedIn = (sql: string): ReadonlyArray<string> => [
   ...[
     ...sql.matchAll(

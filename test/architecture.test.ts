@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** The tree also contains one file from every component. */
+/** Returns the faults of a small source tree that contains the given file. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([
@@ -86,7 +86,7 @@ describe("the architecture rules", () => {
     const source = `
       import * as Domain from "../Domain/Run.ts"
       import { type A, b as c } from "effect"
-      // a comment may say Date.now() and any, as it likes!
+      // Comments may contain Date.now(), as any, and value!.name
       const a = { kind: "as any" } as const
       const pattern = /as any!/
       const at = new Date(ms).getTime() !== 0 && !b

@@ -118,7 +118,7 @@ describe("a tick in a hostile environment", () => {
     const child = await startBinary(["run", "-o", "json"], {
       env: {
         ...project.environment,
-        // Bypasses the gateway, whose own requests Bun would limit too.
+        // Invokes the functions directly, because Bun also limits the concurrent requests of the gateway.
         SYNC_SCHEDULER_FUNCTION_URL: `${project.functions.url}/integration-sync`,
         SYNC_SCHEDULER_CONCURRENCY: String(many)
       }

@@ -34,7 +34,7 @@ create function sync_scheduler.started_json(r public.sync_run_log, p_config json
   language sql immutable return jsonb_build_object('run_id', r.id, 'attempt', r.attempt, 'drift_ms', r.drift_ms,
     'config', coalesce(p_config, '{}'));
 
--- Starts runs one by one. On an error, no run is started.
+-- Starts runs one by one. An error rolls back all starts.
 create function sync_scheduler.start_each(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -348,7 +348,8 @@ begin
 end
 $$;
 
--- settle_runs does not call this function for ordinary outcomes.
+-- Updates the integration's circuit breaker and the API's health after an outcome. settle_runs skips this call for ordinary
+-- outcomes.
 create function sync_scheduler.count_outcome(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -363,7 +364,7 @@ begin
 end
 $$;
 
--- Returns the run's status after p_outcome; null: the current status does not allow this outcome.
+-- Returns the run's status after p_outcome, or null if the current status does not allow this outcome.
 create function sync_scheduler.next_status(r public.sync_run_log, p_outcome text) returns text
   language sql immutable return case
     when r.status not in ('pending', 'running', 'unknown') then null
@@ -461,7 +462,7 @@ begin
 end
 $$;
 
--- Settles attempts one by one. On an error, no attempt is settled.
+-- Settles attempts one by one. An error rolls back all settlements.
 create function sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -480,8 +481,9 @@ begin
 end
 $$;
 
--- Settles attempts. On an error, no attempt is settled. An ordinary outcome is `completed` with the token of a running attempt,
--- if the run is not ambiguous and the integration has no consecutive failures.
+-- Settles attempts. On an error, no attempt is settled. One statement settles all ordinary outcomes, and settle_each settles
+-- the rest. An outcome is ordinary if a running attempt completed, the run is not ambiguous, and the integration has no
+-- consecutive failures.
 create function sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
 declare

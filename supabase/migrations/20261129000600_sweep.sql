@@ -18,7 +18,7 @@ end
 $$;
 
 -- Returns whether the last attempt of an unknown run provably did nothing: the function never began, and the lease has expired.
--- False if an earlier attempt is ambiguous and no attempts are left, so that the run stays unknown.
+-- Returns false if an earlier attempt is ambiguous and no attempts are left, so that the run stays unknown.
 create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   language sql stable
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
@@ -78,7 +78,7 @@ begin
 end
 $$;
 
--- Reports a run that the project's own constraint or trigger does not let the sweep change. Re-raises any other error.
+-- Reports a run that the sweep cannot change because of the project's own constraint or trigger. Re-raises any other error.
 create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -318,8 +318,8 @@ $$;
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Returns whether a tick of any scope has nothing to do. False: the tick may still turn out to be idle. The function is one
--- cheap statement, because most ticks are idle, and a process that opens only one tick cannot reuse query plans.
+-- Returns true only if no tick of any scope would have work. Otherwise, a tick may still turn out to be idle. The function is
+-- one cheap statement, because most ticks are idle, and a process that opens only one tick cannot reuse query plans.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

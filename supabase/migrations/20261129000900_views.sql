@@ -69,7 +69,8 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
 
 -- Returns the status of at most p_limit integrations whose ids are greater than p_after, in id order.
 -- `last_run` is the newest finished run that was attempted. Rows with an unrecognised status or without a slot are ignored.
--- `health` describes the API that the newest run used. If no run has used an API, `health` describes an API of the type.
+-- `health` describes the API that the newest run used. If no run has used an API, `health` describes an API of the
+-- integration's type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
 ) returns jsonb[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -318,8 +319,9 @@ end
 $$;
 
 -- Returns one page of runs with slots in [p_since, p_until), newest slot first.
--- p_statuses: a JSON array of statuses; null: every status. p_late_ms: only runs that started, or are overdue, by more than
--- p_late_ms after their slot. Returns {now, runs: [run_view with org_name, timezone], cursor}; a null cursor marks the last page.
+-- p_statuses: a JSON array of statuses; null: every status. p_late_ms: selects only runs that started more than p_late_ms after
+-- their slot, or have been pending for longer than that. Returns {now, runs: [run_view with org_name, timezone], cursor}.
+-- A null cursor marks the last page.
 create function public.read_sync_runs(
   p_since timestamptz default null, p_until timestamptz default null, p_statuses jsonb default null, p_late_ms bigint default null,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_limit integer default 100, p_cursor text default null

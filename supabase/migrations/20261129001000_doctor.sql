@@ -52,8 +52,9 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $catalog$;
 
--- Returns the UTC offsets of a time zone during the year after p_from: [[instant in ms, offset in seconds], ...],
--- one entry per change, sampled every six hours. Returns null if the database does not know the time zone.
+-- Returns the UTC offsets of a time zone during the year after p_from: [[instant in ms, offset in seconds], ...].
+-- The first entry is the initial offset, and each further entry is the first sample after a change. Samples are six hours
+-- apart. Returns null if the database does not know the time zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -69,7 +70,8 @@ end
 $$;
 
 -- Returns the triggers and foreign keys of an adopted table that can block claims or delete rows.
--- trigger: the function runs with the scheduler's search_path, so it cannot resolve unqualified names, and every claim fails.
+-- trigger: the trigger's function runs with the scheduler's search_path, so the function cannot resolve unqualified names, and
+-- every claim fails.
 -- cascade_from: deleting a referenced row deletes runs. cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.
 create function sync_scheduler.adoption_risks() returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -94,7 +96,7 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
      limit 40) r
 $$;
 
--- Returns everything that `doctor` needs, in one call. A field is null if the table or function for it is missing.
+-- Returns everything that `doctor` needs, in one call. A field is null if the required table or function is missing.
 -- Each group of integrations is represented by one id, because sorting many integrations takes seconds.
 -- The commands of pg_cron jobs are omitted, because a command may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
@@ -262,7 +264,8 @@ begin
 end
 $adopted$;
 
--- No function may be open to anon or authenticated. Revoking from PUBLIC alone is not enough: Supabase has default grants.
+-- No function may be open to anon or authenticated. Revoking from PUBLIC alone is not enough, because
+-- Supabase grants privileges to these roles by default.
 do $grants$
 declare
   v_open text;

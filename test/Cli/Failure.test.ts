@@ -78,7 +78,7 @@ test("the message of a failed call is a plain sentence; its name, class and code
   expect(away.message).toBe(
     "Supabase or the database does not answer: could not connect to 127.0.0.1:5999"
   )
-  // The hint must not promise a tick, because a script or a person may have run the command.
+  // The hint must not promise a retry by the next tick, because a script or a person may have run the command.
   for (const reason of ["NotExecuted", "Ambiguous"] as const) {
     const { hint } = tickError(
       new SupabaseError({ operation: "x", reason, code: "c", detail: "d" })

@@ -25,7 +25,7 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** The width in columns. Without it, stdout is a pipe. */
+  /** The width of the terminal in columns. If undefined, stdout is a pipe. */
   readonly width?: number
 }
 

@@ -3,7 +3,6 @@ import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
 // Checks what a real terminal shows. These tests need tmux, and run only when this file is named on the command line.
-// when this file is named on the command line.
 setDefaultTimeout(120_000)
 
 let fixture: FixtureDatabase

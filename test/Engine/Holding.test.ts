@@ -27,7 +27,7 @@ const workOff = (world: World) =>
     return world.runs.map(({ status }) => status)
   })
 
-/** Yearly, so no further slot becomes due. All integrations belong to one organisation. */
+/** The schedule is yearly, so no further slot becomes due. All integrations belong to one organisation. */
 const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
 
 const slowDown = (retryAfterMs: number): Outcome => ({

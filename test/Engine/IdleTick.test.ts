@@ -132,7 +132,7 @@ describe("the first call of a process", () => {
 })
 
 describe("the engine after the first call of a process", () => {
-  /** Opens a tick without the engine, then runs it with the engine. Returns the number of opening calls. */
+  /** Opens a tick without the engine, and then runs it with the engine. Returns the summary and the number of opening calls. */
   const runAfterFirst = (fails: number) =>
     Effect.gen(function* () {
       const world = yield* Effect.zipRight(TestClock.setTime(startOfTime), makeWorld)

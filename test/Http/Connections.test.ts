@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { Connections } from "../../src/Http/Connections.ts"
 
-/** `send` returns whether the request got its own connection. */
+/** `send` returns whether the request used a new connection. */
 const onClock = () => {
   let now = 1_000_000
   const connections = new Connections(() => now)
@@ -37,7 +37,7 @@ test("after a silence of 15 s, no kept connection is used", () => {
   send("answered")
   pass(16)
   expect(send("answered")).toBe(true)
-  // One request a minute, as `serve` sends them.
+  // By default, `serve` sends one request per minute.
   for (let minute = 1; minute <= 4; minute++) {
     pass(60)
     expect(send("answered")).toBe(true)

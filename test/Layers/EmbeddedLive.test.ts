@@ -102,7 +102,7 @@ describe("EmbeddedLive", () => {
       await holder.exited
       rmSync(script)
     }
-    // A killed process cannot release its lock, so the operating system must.
+    // A killed process cannot release its lock, so the operating system must release it.
     expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
   }, 60_000)
 

@@ -69,7 +69,7 @@ const LOST = "Unknown CONNECTION_LOST"
 const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
-/** The hostname determines the response to a tunnel request: `status-403.invalid`, `close.invalid`. */
+/** The hostname selects the proxy's response to a tunnel request. For example, `status-403.invalid` selects a 403. */
 const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
     const [, wish = "", status] =

@@ -109,7 +109,7 @@ describe.each([
   let verdicts: Verdicts = {}
   beforeAll(async () => {
     const targets: Array<CallTarget> = []
-    // Each call gets its own server, because a reused connection would be a different case.
+    // Each call gets its own server, because a reused connection can fail differently.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
         targets.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })

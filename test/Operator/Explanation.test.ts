@@ -124,7 +124,7 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("An unscheduled run completed at 08:01.")
-  // With catch_up = 'all' every slot matters, so a later scheduled run does not replace a failed one, but a manual run does.
+  // With catch_up = 'all', a later scheduled run does not make up for a failed run. A manual run does.
   await own.sql.unsafe(`
     alter table sync_run_log disable trigger user;
     update sync_run_log set trigger = 'schedule' where trigger = 'manual';
@@ -224,7 +224,7 @@ test("a completed run never leads to the answer no", async () => {
       attempt, started_at, finished_at)
     select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
       from organization_integrations i where i.id = ${fixtureId(n)}`
-  // A user set this run's due time, and the schedule has not had a slot yet.
+  // A user set this run's due time, and the schedule has had no slot yet.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000001",
     12,

@@ -9,7 +9,7 @@ import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Read-only tests use another fixture than tests that modify data, because tests run in any order.
+// Tests run in any order, so read-only tests and tests that modify data use separate fixtures.
 let fixture: FixtureDatabase
 let acting: FixtureDatabase
 beforeAll(async () => {

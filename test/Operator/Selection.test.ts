@@ -13,7 +13,7 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // Each integration has a slot to explain. One failed last night, and another within the last hour.
+  // Each integration has a slot to explain. One integration failed last night, and another failed within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
     select ('b1000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, ${ORG}, 'Massive Dynamic', 'xledger', '0 2 * * *',
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
-  // PostgreSQL updates its statistics when a session ends, shortly after the program has ended.
+  // PostgreSQL updates its statistics when a session ends. The session can end shortly after the program.
   const isConnected = async () => {
     const sessions = await fixture.sql`
       select from pg_stat_activity where datname = current_database() and application_name = 'sync-scheduler'`

@@ -6,7 +6,7 @@ import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
 export interface ChaosOptions {
-  /** The number of engines to kill: three of four at a named kill point, and one at a random moment. */
+  /** The number of engines to kill: three out of four at a named kill point, and the rest at random moments. */
   readonly kills?: number
   /** The number of engines to freeze. Some freezes last longer than a lease. */
   readonly freezes?: number
@@ -14,7 +14,7 @@ export interface ChaosOptions {
   readonly servers?: Readonly<Record<string, number>>
   /** The number of concurrent binaries. */
   readonly engines: number
-  /** The connection of every engine. By default, every third engine has a direct connection. */
+  /** How the engines connect to the database. By default, every third engine connects directly, and the rest use the API. */
   readonly over?: "api" | "direct"
   /** Restricts the campaign to integrations with this policy. */
   readonly onUnknown?: Kind["onUnknown"]
@@ -22,7 +22,7 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport extends Findings {
-  /** The number of each fault or kill point. */
+  /** The number of injected faults, by the name of the fault or kill point. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
   /** The number of binaries that exited without being killed, by exit code. */
@@ -37,7 +37,7 @@ export const FREEZE = "engine frozen" as const
 
 /** The number of concurrent ambushes. More ambushes would only wait for each other. */
 const LANES = 3
-/** How long to wait for an engine at an ambush before setting it again, in ms. */
+/** How long an ambush waits for an engine before the ambush is set again, in ms. */
 const AMBUSH_MS = 4_000
 /** The maximum time that an engine stays frozen, or that a call or function outlives its engine, in ms. Leases last 3 s. */
 const LINGER_MS = 6_000

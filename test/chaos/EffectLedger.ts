@@ -23,7 +23,7 @@ export interface EffectLedger {
   readonly close: () => Promise<void>
 }
 
-/** Starts the ledger. A promise from `hold` delays the function at the gate. */
+/** Starts the ledger. If `hold` returns a promise, the function waits for it at the gate. */
 export const startEffectLedger = async (
   hold: (gate: Gate) => Promise<unknown> | undefined
 ): Promise<EffectLedger> => {

@@ -86,7 +86,7 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
   }
 }
 
-/** Releases each run on hold whose effect is in the ledger, and retries the other runs on hold. Returns their number. */
+/** Releases each run on hold whose effect is in the ledger, and retries the others. Returns the number of runs on hold. */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(
     "select id, idempotency_key from sync_run_log where status = 'unknown' and released_at is null"

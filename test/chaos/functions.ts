@@ -1,6 +1,6 @@
 /**
- * The functions: `integration-sync` has the fence, and `plain-sync` does not. Each records one effect in the ledger, which
- * may delay a function at its gates.
+ * The functions: `integration-sync` has the fence, and `plain-sync` does not. Each function records one effect in the
+ * ledger. The ledger can delay a function before and after the effect.
  */
 import { withSyncRun } from "../../supabase/functions/_shared/syncRun.ts"
 

@@ -1,4 +1,8 @@
-/** Runs the long campaigns. Usage: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 after a defect. */
+/**
+ * Runs the long campaigns. Exits with 1 if a campaign finds a defect.
+ *
+ * Usage: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`
+ */
 
 import { parseOptions } from "../../scripts/parseOptions.ts"
 import { type ChaosOptions, type ChaosReport, runChaos } from "./Chaos.ts"

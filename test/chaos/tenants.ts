@@ -111,7 +111,7 @@ interface Delays {
   readonly skipped: number
 }
 
-/** Measures one misbehaviour. The other organisations have two integrations each, due every full minute. */
+/** Measures the effect of one misbehaviour. Each other organisation has two integrations that are due every full minute. */
 const play = async (
   { behave, rows }: Misbehaviour,
   minutes: number,

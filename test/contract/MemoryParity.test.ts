@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Summarises an outcome as keywords, to assert that every branch occurred. */
+/** Summarises an outcome as keywords, so that the test can assert that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)

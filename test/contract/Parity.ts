@@ -119,13 +119,13 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/** The lists in answers whose order has no meaning. */
+/** The names of response fields that contain lists in no particular order. */
 const UNORDERED: ReadonlySet<string> = new Set(["started", "settled"])
 
 const byRunId = (a: unknown, b: unknown): number =>
   isRecord(a) && isRecord(b) ? String(a.run_id).localeCompare(String(b.run_id)) : 0
 
-/** Drops message texts and versions, sorts lists without an order, and replaces the cursor with a flag. */
+/** Drops message texts and versions, sorts unordered lists, and replaces the cursor with a flag. */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
@@ -266,7 +266,7 @@ const runId = (integrationId: string, slot: number): string => {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 }
 
-/** A step that affects several integrations does so in no particular order. */
+/** A step that affects several integrations processes them in no particular order. */
 const inOrder = (rows: ReadonlyArray<Rows>): ReadonlyArray<Rows> =>
   rows.toSorted(
     (a, b) =>

@@ -8,7 +8,7 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { answer, echo, missing, nothing, write } from "./contractFunctions.ts"
 import { claimHundred, tickOnce } from "./enginePath.ts"
 
-/** The database has the migrations and `contractSql`. */
+/** An implementation under test. All migrations and `contractSql` have been applied to its database. */
 export interface Subject {
   readonly layer: Layer.Layer<Supabase, SupabaseError>
   /** Runs SQL as the superuser. Returns the last statement's rows. */
@@ -61,7 +61,7 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
   ["57P01", "Ambiguous"]
 ]
 
-/** PostgREST before 16 retries such a call forever, so the project's functions must never cause one. */
+/** PostgREST before version 16 retries a call with this error forever, so the project's functions must never raise it. */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]
 
 /** `more` lists errors that only this implementation returns. */

@@ -95,7 +95,7 @@ const composes = async () => {
     SYNC_SCHEDULER_LISTEN: `127.0.0.1:${await freePort()}`,
     SYNC_SCHEDULER_INTERVAL: "2s"
   })
-  // This process represents the user's application.
+  // This image represents the user's application.
   await containers.must(
     `printf 'FROM docker.io/oven/bun:1.4.5-debian\\nCMD ["sleep", "infinity"]\\n' > Application
      docker build -q -f Application -t localhost/application:1 .`

@@ -57,7 +57,7 @@ let credentials: string
 beforeAll(async () => {
   project = await startProject()
   credentials = await mkdtemp(join(tmpdir(), "sync-scheduler-credentials-"))
-  // Each key of the Secret becomes a file with the test's value.
+  // Creates one file per key of the Secret, with the values below.
   const values: Readonly<Record<string, string>> = {
     "supabase-secret-key": project.gateway.secretKey,
     "sync-scheduler-admin-token": TOKEN

@@ -45,7 +45,7 @@ const seedDue = async (count: number) =>
   project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
     select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
 
-/** The script names a missing secret, and can be run repeatedly. */
+/** The script reports a missing secret by name. It can be run repeatedly. */
 const installs = async () => {
   await expect(run(install)).rejects.toThrow("project_url")
   expect(await jobs()).toEqual([])

@@ -29,7 +29,7 @@ export interface Sandbox {
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
-/** Checks the exit code in the block's notes. */
+/** Returns shell code that runs the block and compares its exit code with the block's notes. */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
   const command = block.notes.includes("deno")

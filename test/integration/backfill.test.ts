@@ -46,7 +46,7 @@ const request = async (id: string, from: number, to: number) => {
   return rows[0].answer
 }
 
-/** Hours are relative to noon, in claim order. */
+/** Returns the backfilled slots in claim order, in hours relative to noon. */
 const backfilled = async (id: string): Promise<ReadonlyArray<number>> => {
   const rows: ReadonlyArray<{ readonly scheduled_for: Date }> = await world.sql`
     select l.scheduled_for from sync_run_log l join sync_run_event e on e.run_id = l.id and e.kind = 'claimed'

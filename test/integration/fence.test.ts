@@ -9,7 +9,7 @@ import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
 beforeAll(binaryPath, 60_000)
 let project: Project
-/** Only the gates and events are used, because the database is real. */
+/** Tests use only the gates and events of this stand-in, because the database is real. */
 let control: LedgerStandIn
 let deno: DenoServer
 let api: RpcGateway
@@ -171,7 +171,7 @@ test("an attempt that lost its run is stopped and can no longer report", async (
   const { id } = await untilRun("began_at is not null")
   await control.until(() => control.events.includes(`working ${id}`))
 
-  // The function loses the database, its lease expires, and another engine starts the next attempt.
+  // The function loses its connection to the database, its lease expires, and another engine starts the next attempt.
   project.gateway.faults.set("heartbeat_sync_run", dropBefore)
   await project.sql`update organization_integrations set function_name = 'echo' where id = ${integration}`
   const second = { SYNC_SCHEDULER_QUIESCENCE: "0s" }

@@ -42,7 +42,7 @@ const scenarios: ReadonlyArray<readonly [string, Readonly<Record<string, string>
   ]
 ]
 
-/** Applies to the database and every role that a tick uses. Closes existing connections. */
+/** Changes the settings for the database and for every role that a tick uses. Closes existing connections. */
 const set = async (
   { database: { name, url } }: Project,
   admin: SQL,

@@ -24,7 +24,7 @@ interface Scenario {
   readonly over: "the API" | "a direct connection"
   readonly due: number
   readonly server: OwnPostgresServer
-  /** By default, the database's files are in the server's data directory. */
+  /** A disk for the database's files. By default, the files are in the server's data directory. */
   readonly disk?: SmallDisk
   readonly refuse: (isRefusing: boolean) => Promise<void> | void
 }

@@ -14,7 +14,6 @@ beforeAll(() => binaryPath(), 120_000)
 beforeEach(async () => {
   project = await startProject()
   // After the tick, the newest slot has a run, and the six earlier slots are recorded as skipped.
-  // skipped.
   const seeded = await project.seedDue(1, {
     sync_schedule: "'0 * * * *'",
     timezone: "'Europe/Oslo'",

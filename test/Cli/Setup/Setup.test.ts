@@ -85,7 +85,7 @@ describe("setup in an empty directory, on the local stack", () => {
 
     const again = await fixture.setup(["--local", "--yes", "-o", "json"])
     expect(again.code).toBe(0)
-    // The function stopped with the first setup.
+    // The first setup stopped the function when it exited, so the second one starts it again.
     expect(statusesOf(again.stdout)).toEqual({
       files: "unchanged",
       database: "unchanged",
@@ -210,7 +210,7 @@ describe("setup in a project with its own files", () => {
     expect(after["supabase/config.toml"]).toBe(
       `${config}\n[functions.integration-sync]\nverify_jwt = false\n`
     )
-    // The seeds of the project are in other files.
+    // The project's configuration loads seed data from other files.
     expect(after).not.toHaveProperty("supabase/seed.sql")
     for (const path of Object.keys(before).filter((path) => !path.endsWith("config.toml"))) {
       expect([path, after[path]]).toEqual([path, before[path] ?? ""])

@@ -122,7 +122,7 @@ describe("the overview", () => {
     expect(text).not.toContain("x".repeat(100))
     const all = page([integrationOf(4, { org_name: null })])
     expect(all).toContain(uuid(10_004).slice(0, 8))
-    // A strict content security policy would block these.
+    // A strict content security policy would block inline styles, scripts and event handlers.
     expect(text).not.toMatch(/<style|<script(?! src="\/assets\/)| style="| on\w+="/)
   })
 

@@ -51,7 +51,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     { stdin: "ignore", stdout: "ignore", stderr: "ignore" }
   )
   const leader = await leaderOf(nspawn.pid)
-  // Must not block, because the servers that the machine talks to run in this process.
+  // Runs asynchronously, because the servers that the machine talks to run in this process.
   const run = async (script: string): Promise<ScriptResult> => {
     const inside = ["-t", leader, "-m", "-u", "-i", "-n", "-p", "--", "/bin/bash", "-c", script]
     const child = Bun.spawn(["nsenter", ...inside], {

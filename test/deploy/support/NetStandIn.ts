@@ -1,8 +1,8 @@
 import type { SQL } from "bun"
 
 /**
- * STAND-INS for pg_net and Vault, which neither Debian nor npm offers. They have the real names and types, and only what
- * deploy/pg_cron.sql uses. `vault` stores secrets in plain text. *Source*: supabase/pg_net, sql/pg_net.sql;
+ * STAND-INS for pg_net and Vault, which neither Debian nor npm offers. They have the real names and types, but include
+ * only the objects that deploy/pg_cron.sql uses. `vault` stores secrets in plain text. *Source*: supabase/pg_net, sql/pg_net.sql;
  * https://supabase.com/docs/guides/database/vault.
  */
 export const NET_AND_VAULT = `
