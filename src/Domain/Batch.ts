@@ -7,7 +7,9 @@ const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 /** Returns whether the call failed because another session had locked a row. Such a call has no effect. */
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
-/** Returns whether the database rejected a row. Includes `Missing`: a trigger can name a table outside its search path. */
+/**
+ * Returns whether the database rejected a row. `Missing` also counts, because a trigger can use a table outside its search path.
+ */
 export const isRejected = ({ reason }: SupabaseError): boolean =>
   reason === "Rejected" || reason === "Missing"
 

@@ -29,7 +29,7 @@ export interface Sequence {
   readonly upTo: number
 }
 
-/** Ignores whether the integration was enabled. Returns null if the segment has no schedule. */
+/** Returns the slots of a segment, even if the integration was disabled. Returns null if the segment has no schedule. */
 export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, ScheduleError> =>
   segment.schedule === null
     ? Either.right(null)

@@ -11,7 +11,7 @@ const parse = (text: string): number =>
         onSome: DateTime.toEpochMillis
       })
 
-/** An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Not a Date, which is mutable. */
+/** An instant: a string in JSON (`2026-11-24T02:00:00.000Z`) and epoch milliseconds in memory. A Date would be mutable. */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,
   decode: (text, _, ast) => {

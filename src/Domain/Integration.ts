@@ -8,7 +8,10 @@ import { Instant } from "./Instant.ts"
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
-/** An integration that is due. `next_run_at` is null if its first slot is not computed yet. *Source*: `read_due_integrations`. */
+/**
+ * An integration that is due. `next_run_at` is null if the first slot has not been computed yet. *Source*:
+ * `read_due_integrations`.
+ */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
   org_id: Schema.UUID,
@@ -33,8 +36,8 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * `cursor` is the backfill's cursor when it was read. After the claim, all slots up to `next_cursor` have been processed. `done`
- * means that the claim completes the backfill.
+ * `cursor` is the cursor that the engine read. After the claim, all slots up to `next_cursor` have been processed. `done` means
+ * that the claim completes the backfill.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -45,8 +48,9 @@ export const BackfillStep = Schema.Struct({
 export type BackfillStep = typeof BackfillStep.Type
 
 /**
- * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
- * with a `schedule_error`. The claim has no effect (`lost_race`) if `expected_next_run_at` or `schedule_version` has changed.
+ * The decision about one due integration. Claims `scheduled_for`, or only advances to `next_run_at` if `scheduled_for` is null. A
+ * `schedule_error` stops the integration. The claim has no effect (`lost_race`) if `expected_next_run_at` or `schedule_version`
+ * has changed.
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

@@ -28,13 +28,13 @@ export const ProviderHealth = Schema.Struct({
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 
-/** Returns whether the provider itself responded. A completed sync alone does not prove that it did. */
+/** Returns whether the provider itself responded. A completed sync does not prove that the provider responded. */
 export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * `last_run` has the newest slot of the attempted runs that have ended. `live_run` has not ended. `org_name` is unescaped text.
- * *Source*: `sync_scheduler.integration_statuses`.
+ * `last_run` is the ended run with the newest slot, among runs that were attempted. `live_run` is the run that has not ended.
+ * `org_name` is unescaped text. *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
   integration_id: Schema.String,
@@ -50,7 +50,7 @@ export const IntegrationStatus = Schema.Struct({
   next_run_at: Time,
   schedule_since: Time,
   schedule_error: Text,
-  /** The error with which the database last rejected the row, kept until a claim succeeds. */
+  /** Why the database last rejected the row. Kept until a claim succeeds. */
   rejection: Schema.optionalWith(Text, { exact: true }),
   breaker_until: Time,
   consecutive_failures: Schema.Int,

@@ -9,7 +9,7 @@ import { readRetryAfter } from "./Retry.ts"
 /**
  * The result of an invocation. `Accepted` means that the function will report its result later (202).
  *
- * `code` is stable. `message` has at most 2 KiB. `retryAfterMs` is the wait that the response requested. `response` is the
+ * `code` is stable. `message` is at most 2 KiB long. `retryAfterMs` is the wait that the response requested. `response` is the
  * function's JSON response, or null. `vendor` is the accounting API's response, if reported.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
@@ -48,7 +48,7 @@ export interface Answer {
   readonly truncated: boolean
 }
 
-/** All rules. Platform errors come first, because a header distinguishes them from the function's responses. */
+/** The rules, in the order in which they are tried. Platform errors come first, because a header identifies them. */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
@@ -65,11 +65,11 @@ export const judge = (answer: Answer, now: number): Outcome => {
   return vendor === null ? judgement : { ...judgement, vendor }
 }
 
-/** Returns whether the function itself responded. If not, its next run would probably end the same way. */
+/** Returns whether the function itself responded. If not, the next invocation would probably fail in the same way. */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
 
-/** Returns NotExecuted if no connection was established. A timeout or a broken connection proves nothing. */
+/** Returns NotExecuted if no connection was established. After a timeout or a broken connection, the function might have run. */
 export const ofError = (error: InvokeError): Outcome => {
   switch (error.reason) {
     case "NotSent":

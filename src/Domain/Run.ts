@@ -16,8 +16,8 @@ export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfil
 export type Trigger = typeof Trigger.Type
 
 /**
- * A row in `sync_run_log`, with the integration's fields that an invocation needs. `attempt` is the number of starts so far. A
- * null `function_name` or `invoke_timeout_ms` means the engine's setting. *Source*: `sync_scheduler.run_json`.
+ * A row in `sync_run_log`, with the integration's fields that an invocation needs. `attempt` is the number of starts so far. If
+ * `function_name` or `invoke_timeout_ms` is null, the engine's setting applies. *Source*: `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({
   run_id: Schema.UUID,

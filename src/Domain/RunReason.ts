@@ -35,7 +35,7 @@ export const reasonOf = ({
   return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations of the fence's reasons for refusing a run. */
+/** Explains the reasons that the fence gives for refusing a run. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["not_found", "the function's project does not know this run; check the function's SUPABASE_URL"]
 ])

@@ -3,7 +3,7 @@ import type { RunStatus } from "./Run.ts"
 
 /** The facts that, together with the response, determine a run's status. */
 export interface RunFacts {
-  /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
+  /** Whether the fence allowed the function to begin. If so, the outcome cannot be "not executed". */
   readonly began: boolean
   /** The result that the function reported with its lease token, or null. */
   readonly reported: "completed" | "failed" | null

@@ -4,7 +4,7 @@ import { Instant } from "./Instant.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** A tick by any engine. `errors` has at most ten entries. */
+/** A tick of any engine. `errors` has at most ten entries. */
 export const TickView = Schema.Struct({
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -32,7 +32,7 @@ export const SchedulerHealth = Schema.Struct({
   last_activity_at: Time,
   stopped_after_ms: Schema.NullOr(Schema.Number),
   last_tick: Schema.NullOr(TickView),
-  /** The engines that ticked in the last hour (at most 20), most recent tick first. */
+  /** The engines that ticked in the last hour, at most 20. The engine with the most recent tick comes first. */
   engines: Schema.Array(
     Schema.Struct({
       engine_id: Schema.String,

@@ -59,11 +59,11 @@ export interface State {
 
 /** The assumed lease of a run that no engine started, in milliseconds. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** The time from the end of a lease until its run is overdue, in milliseconds. Each tick checks the leases once. */
+/** A run is overdue if its lease ended more than this many milliseconds ago. Each tick checks the leases once. */
 const SWEEP_MS = 60_000
 
 /**
- * Returns the worst state that the next slot, the run in progress and the last run imply. All views show this state.
+ * Returns the worst state implied by the next slot, the run in progress and the last run. All views show this state.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine is ticking, no slot is overdue, no run is in progress, and the newest
  * attempted run completed.
@@ -139,7 +139,7 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
-/** Returns the state of an overdue slot that no engine has claimed. Returns null if there is none, or while a breaker is open. */
+/** Returns the state for an unclaimed overdue slot. Returns null if there is no such slot or if a breaker is open. */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
   if (schedule === null || (breaker_until !== null && breaker_until > frame.now)) return null
@@ -216,7 +216,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: run.created_at, why }
 }
 
-/** Returns the problem that the last attempted run left; null if it left none. */
+/** Returns the state for the problem of the last attempted run; null if there was no problem. */
 const problemOf = (status: IntegrationStatus): State | null => {
   const { consecutive_failures: failures, failing_since, last_run: last } = status
   switch (last?.status) {
@@ -281,7 +281,7 @@ const nextOf = (
 
 const ago = ({ now }: StateContext, at: number): string => Duration.rough(now - at)
 
-/** Returns `: TOKEN_EXPIRED, "Xledger answered 401"`, or an empty string if no reason is known. */
+/** Formats the reason of a run as `: TOKEN_EXPIRED, "Xledger answered 401"`. Returns an empty string if no reason is known. */
 const because = (run: RunView | null): string => {
   if (run === null) return ""
   const text = reasonOf(run)

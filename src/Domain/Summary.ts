@@ -38,7 +38,7 @@ export const SkipReport = Schema.Struct({
 })
 export type SkipReport = typeof SkipReport.Type
 
-/** An error that stopped part of a tick. `detail` contains the failed call, its error class and its code. */
+/** An error that stopped part of a tick. `detail` contains the failed call, the error class and the error code. */
 export const TickError = Schema.Struct({
   code: Schema.String,
   message: Schema.String,
@@ -78,7 +78,7 @@ export type Summary = typeof Summary.Type
 /** The summary as JSON. Instants are ISO 8601 text. */
 export type SummaryJson = typeof Summary.Encoded
 
-/** The error of `runScheduledJobs` with `throwOnError` if the tick is not `ok`. `code` is that of the first error. */
+/** With `throwOnError`, `runScheduledJobs` throws this error if the tick is not `ok`. `code` is the code of the first error. */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,
   summary: Schema.encodedSchema(Summary)

@@ -46,7 +46,7 @@ const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
   return Predicate.isRecord(claims) ? claims : null
 }
 
-/** Returns whether the key is also sent as Bearer, which the platform rejects for secret and publishable keys. */
+/** Returns whether the key is also sent as a Bearer token. The platform rejects secret and publishable keys as Bearer tokens. */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
 /** Returns false only if the format shows that the key cannot call the scheduler's functions. */
@@ -63,7 +63,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // Such a key is not valid in a header, and the runtime's own error would quote it.
+  // A key with other characters is not valid in a header. The runtime's own error would quote the key.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)

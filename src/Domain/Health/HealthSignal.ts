@@ -13,9 +13,9 @@ export const HealthSignal = Schema.Struct({
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
   http_status: Schema.NullOr(Schema.Int),
-  /** The wait that a throttling API demands, or the time until a low quota is refilled, in milliseconds. */
+  /** How long syncs must wait, in milliseconds. Null unless the API throttles requests or the quota is low. */
   wait_ms: Schema.NullOr(Schema.Number),
-  /** After throttling, the limit on concurrent runs rises to this number and is then removed. */
+  /** After throttling, the limit on concurrent runs rises in steps. The limit is removed when it reaches this number. */
   ceiling: Schema.NullOr(Schema.Int),
   /** Whether the quota is nearly used up. */
   low: Schema.Boolean,
@@ -68,8 +68,9 @@ const names = {
 } as const
 
 /**
- * Derives the accounting API's health signal from a run's outcome; null if the outcome reveals nothing about the API. Uses the
- * vendor's response, if reported. Otherwise, a 429 or one of the vendor's codes in the function's response signals throttling.
+ * Returns what a run's outcome reveals about the health of the accounting API; null if the outcome reveals nothing. Uses the
+ * vendor's response if the function reported it. Otherwise, recognises throttling by a 429 or by a vendor's error code in the
+ * function's response.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome

@@ -1,20 +1,23 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * How to probe one accounting API, and how it throttles. Where a fact is not documented, the generic rule applies: 429 signals
+ * Describes how to probe an accounting API and how the API signals throttling. Unless documented otherwise, 429 signals
  * throttling, Retry-After states the wait, and any other status below 500 means that the API is reachable.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */
   readonly name: string
   readonly title: string
-  /** The values of `integration_type` for this provider, in lower case, letters and digits only. */
+  /** The values of `integration_type` for this provider, written in lower case without punctuation. */
   readonly types: ReadonlyArray<string>
   /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
-  /** One request without credentials or body. Null if each tenant has its own host. Only a `health_url` can then be probed. */
+  /**
+   * The probe request, which has no credentials and no body. Null if each tenant has its own host. Only a `health_url` can then
+   * be probed.
+   */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
-  /** The idle time before a probe and the interval between probes, in milliseconds: at least 15 minutes. */
+  /** The idle time before a probe and the interval between probes, in milliseconds. At least 15 minutes. */
   readonly probeEveryMs: number
   /** How the API signals throttling, in addition to 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
@@ -23,7 +26,10 @@ export interface Provider {
   readonly quotas: ReadonlyArray<QuotaHeaders>
   /** Matches the wait in a response's text. The first capture group is the number of seconds. */
   readonly waitText: RegExp | null
-  /** The documented maximum number of concurrent requests. After throttling, the limit rises in steps up to this number. */
+  /**
+   * The documented maximum number of concurrent requests. After throttling, the limit on concurrent runs rises in steps up to
+   * this number.
+   */
   readonly concurrency: number | null
 }
 
@@ -35,7 +41,10 @@ export interface ThrottleRule {
   readonly codes: ReadonlyArray<string>
 }
 
-/** The names of quota headers, in lower case. `limit` can also be the documented limit. The `reset` header contains seconds. */
+/**
+ * The names of quota headers, in lower case. `limit` is a header name or the documented limit. The `reset` header contains
+ * seconds.
+ */
 export interface QuotaHeaders {
   readonly name: string
   readonly remaining: string
@@ -136,7 +145,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest remaining share, or the smallest remaining amount if its limit is unknown. */
+/** Returns the quota with the smallest remaining share. For a quota without a known limit, compares the remaining amount. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)

@@ -15,7 +15,7 @@ export const generic: Provider = {
       name: "requests",
       remaining: "x-ratelimit-remaining",
       limit: "x-ratelimit-limit",
-      // Some APIs send seconds, and others send an instant.
+      // The header is not read, because some APIs send seconds and others send an instant.
       reset: null
     }
   ],
@@ -24,8 +24,8 @@ export const generic: Provider = {
 }
 
 /**
- * Signals throttling with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month, possibly even without a token, so
- * the probe is sent at most once an hour.
+ * Signals throttling with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. Requests without a token might
+ * count, so a probe is sent at most once an hour.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -53,8 +53,8 @@ const xledger: Provider = {
 }
 
 /**
- * Responds with 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Processes up to 5
- * requests per user concurrently. Retry-After is not documented.
+ * Responds with 429 when a user sends more than 6,000 requests in 5 minutes, or exceeds the limit on queued requests or
+ * connections. Processes up to 5 requests per user concurrently. Retry-After is not documented.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
  */
@@ -78,8 +78,8 @@ const businessCentral: Provider = {
 }
 
 /**
- * Has one host for each environment. Responds with 429 when resource-based limits are exceeded. For the sister app (Human
- * Resources), a wait of 30 s without Retry-After is documented.
+ * Has one host for each environment. Responds with 429 when resource-based limits are exceeded. If Retry-After is missing, the
+ * wait is 30 s, which is documented for the sister app Human Resources.
  * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
  * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
  */
@@ -109,7 +109,8 @@ const fortnox: Provider = {
 }
 
 /**
- * Allows 600 requests a minute per client and endpoint, then responds with 429, `ErrorCode` 4010 and the wait in the text.
+ * Allows 600 requests a minute per client and endpoint, then responds with 429 and `ErrorCode` 4010. The response's text states
+ * the wait.
  * *Source*: developer.vismaonline.com/docs/rate-limits.
  */
 const vismaEaccounting: Provider = {

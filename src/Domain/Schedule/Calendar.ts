@@ -17,7 +17,10 @@ export interface CronSets {
   readonly starDOW: boolean
 }
 
-/** The matching days, with the same times on each day. Local times are *readings*: epoch milliseconds, as if they were UTC. */
+/**
+ * The matching days. Each of these days has the same matching times. Local times are *readings*: epoch milliseconds, as if they
+ * were UTC.
+ */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
   readonly minutes: ReadonlyArray<number>
@@ -214,7 +217,7 @@ export const lastTime = (calendar: Calendar, after: number, upTo: number): numbe
   return reading > after ? reading : undefined
 }
 
-/** Counts the matching readings in (after, upTo]. The cost depends on the number of months. */
+/** Counts the matching readings in (after, upTo]. The cost grows with the number of months. */
 export const countTimes = (calendar: Calendar, after: number, upTo: number): number => {
   if (upTo <= after) return 0
   const [fromDay, fromSecond] = split(after)

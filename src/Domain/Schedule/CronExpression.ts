@@ -85,7 +85,7 @@ export const splitFields = (
   return fault(`the expression has ${count}; five or six are needed`, hint)
 }
 
-/** Returns whether the minute or hour field has a wildcard or a step, as `0-59/20 2 * * *` does and `0,30 2 * * *` does not. */
+/** Returns whether the minute or hour field has a wildcard or a step. True for `0-59/20 2 * * *`, false for `0,30 2 * * *`. */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
 

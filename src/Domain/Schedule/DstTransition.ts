@@ -15,7 +15,7 @@ const MAX_LISTED = 3
 /** How far ahead to search for the next slot of an interval-like schedule, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
-/** Lists the schedule's local times in (after, upTo]: `02:00 and 02:30`. Expects at least one. */
+/** Lists the schedule's local times in (after, upTo]: `02:00 and 02:30`. The range must contain at least one. */
 const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string => {
   const count = countTimes(calendar, after, upTo)
   const times: Array<string> = []
@@ -29,7 +29,7 @@ const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string
   return `${times[0]} to ${showTime(lastTime(calendar, after, upTo) ?? upTo)} (${count} times)`
 }
 
-/** Includes the local date only if the date differs from `date`. */
+/** Formats the local time of a slot. Adds the local date only if it differs from `date`. */
 const showSlot = (clock: WallClock, slot: number, date: string): string => {
   const reading = readingAt(clock, slot)
   const day = showDate(reading) === date ? "" : `${showDate(reading)} `

@@ -72,7 +72,7 @@ export const countSlots = (
   for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
     if (intervalLike) count += countTimes(calendar, ...shownIn(at, after, upTo))
     else if (at.from > after) {
-      // A time inside a gap, or exactly at its end, has its slot at the end of the gap.
+      // For a time inside a gap, or exactly at the end of the gap, the slot is the end of the gap.
       const swallowed = countTimes(calendar, maxLocalTime(clock, at.from - 1), at.from + at.offset)
       count -= Math.max(0, swallowed - 1)
     }

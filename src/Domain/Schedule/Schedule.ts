@@ -12,20 +12,21 @@ import { countSlots, firstSlot, latestSlot } from "./Occurrences.ts"
 import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from "./WallClock.ts"
 
 /**
- * An integration's schedule: a cron expression evaluated on the wall clock of one time zone. Its *slots* are UTC instants in epoch
- * milliseconds, on whole seconds.
+ * An integration's schedule: a cron expression evaluated on the wall clock of one time zone. Its *slots* are UTC instants in
+ * epoch milliseconds, on whole seconds.
  *
  * **The daylight-saving rule.**
- * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
- * that occurs twice because the clock was put back runs once, the first time.
- * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, including `@hourly`) runs whenever the
- * local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
+ * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed
+ *   time that occurs twice because the clock was put back runs once, the first time.
+ * - A schedule is interval-like if its minute or hour field contains a wildcard `*` or a step `/`; `@hourly` is interval-like,
+ *   too. An interval-like schedule runs whenever the local clock shows a matching time. It runs in both passes of a repeated
+ *   hour, and a gap adds no slots.
  * - Slots at the same instant are one slot. Slots strictly increase in UTC.
  *
- * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
- * is a bare `*`: `0 0 *\/2 * MON` matches every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
- * (Monday to Friday) of the month, `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the
- * last Friday. Weekdays are numbered from Sunday, which is 0 (or 7).
+ * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless
+ * it is a bare `*`: `0 0 *\/2 * MON` matches every odd day and every Monday. `L` is the last day of the month, `LW` the last
+ * weekday (Monday to Friday) of the month, `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and
+ * `5L` the last Friday. Weekdays are numbered from Sunday, which is 0 (or 7).
  *
  * *Source*: croner 11 defines the meaning of an expression. The time zone data come from the runtime.
  */
@@ -134,7 +135,7 @@ export const between = (
   return slots
 }
 
-/** Counts the slots in (after, upTo] without enumerating them. The cost depends on the number of months and clock changes. */
+/** Counts the slots in (after, upTo] without enumerating them. The cost grows with the number of months and clock changes. */
 export const summarise = (schedule: Schedule, after: number, upTo: number): SlotSummary => {
   const [from, to] = [clamp(after), clamp(upTo)]
   return {
@@ -151,7 +152,7 @@ export const clockChanges = (
   to: number
 ): ReadonlyArray<DstTransition> => changesOf(schedule, clamp(from), clamp(to))
 
-/** Formats an instant as `2026-11-20 02:00 Europe/Oslo`. Adds the offset if the clock shows the time twice. */
+/** Formats an instant as `2026-11-20 02:00 Europe/Oslo`. Adds the UTC offset to a local time that occurs twice. */
 export const describeInstant = (ms: number, timezone: string): string => {
   const local = localTime(ms, timezone)
   return local === undefined
@@ -159,7 +160,9 @@ export const describeInstant = (ms: number, timezone: string): string => {
     : `${local.date} ${local.time} ${local.clock.timezone}`
 }
 
-/** Formats an instant as `09:00` on the day of `now`, as `11-19 02:00` in the same year, and with the year otherwise. */
+/**
+ * Formats an instant relative to `now`: `09:00` on the same day, `11-19 02:00` in the same year, otherwise `2025-11-19 02:00`.
+ */
 export const shortInstant = (ms: number, timezone: string, now: number): string => {
   const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]
   if (local === undefined) return "not an instant"

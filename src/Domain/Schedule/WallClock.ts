@@ -20,14 +20,19 @@ const SECOND = 1000
 const DAY = 86_400_000
 /** The length of a cached block of offset periods, in milliseconds. Computing one year for one zone takes about 0.1 ms. */
 const BLOCK = 400 * DAY
-/** The step of the search for offset changes, in milliseconds. Since 1970, changes are at least 6 days and 23 hours apart. */
+/**
+ * Offset changes are searched for in steps of this size, in milliseconds. Since 1970, changes are at least 6 days and 23 hours
+ * apart.
+ */
 const PROBE = 4 * DAY
-/** An upper bound on the size of clock changes (at most a day) and of offsets from UTC, in milliseconds. */
+/** No clock change and no offset from UTC is larger than this, in milliseconds. */
 export const MAX_OFFSET_SHIFT = 2 * DAY
 const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
 
-/** The offset is in milliseconds. For UTC, avoids `Intl`, because its first use in a process takes 14 ms. */
+/**
+ * Returns a function that reads the offset in milliseconds. Avoids `Intl` for UTC, because the first use of `Intl` takes 14 ms.
+ */
 const offsetReader = (timezone: string): ((instant: number) => number) => {
   if (timezone === "UTC") return () => 0
   const format = new Intl.DateTimeFormat("en-US", {
@@ -120,7 +125,10 @@ export const wallClock = (name: string): Option.Option<WallClock> => {
 export const readingAt = (clock: WallClock, instant: number): number =>
   instant + clock.offsetPeriodAt(instant).offset
 
-/** Returns the latest reading up to an instant. Differs from `readingAt` only in the second pass of a repeated hour. */
+/**
+ * Returns the latest reading that the clock has shown by an instant. Differs from `readingAt` only in the second pass of a
+ * repeated hour.
+ */
 export const maxLocalTime = (clock: WallClock, instant: number): number => {
   let period = clock.offsetPeriodAt(instant)
   let latest = instant + period.offset
@@ -155,7 +163,7 @@ export const isRepeated = (clock: WallClock, instant: number): boolean => {
   return false
 }
 
-/** Returns the local day of an instant, or an earlier day, as [from, to). The day can have 23 or 25 hours. */
+/** Returns the local day that is `daysBefore` days before an instant, as [from, to). The day can have 23 or 25 hours. */
 export const dayOf = (
   clock: WallClock,
   instant: number,
