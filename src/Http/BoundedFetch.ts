@@ -148,8 +148,8 @@ const prepare = async (
   if (hasOwnConnection(init)) return request
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
-  // A stream can be sent only once. Deno resends a repeatable body, even in a POST, if a reused connection breaks after the
-  // server has read the request (denoland/deno#32566). A sync would then run twice.
+  // Sends the body as a stream, which cannot be resent. Deno resends a repeatable body, even in a POST, if a reused connection
+  // breaks after the server has read the request (denoland/deno#32566). A sync would then run twice.
   return { ...request, body: blob.stream() }
 }
 
@@ -164,7 +164,7 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 }
 
 /**
- * The fetch standard requires `duplex` for a stream. `tls` and `verbose` override environment variables of Bun:
+ * The fetch standard requires `duplex` for a stream. `tls` and `verbose` override two of Bun's environment variables.
  * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to any server, and `BUN_CONFIG_VERBOSE_FETCH` would print the key.
  */
 const fixedOptions = {
@@ -186,7 +186,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   }
 }
 
-/** The runtime enforces the declared length. */
+/** Returns whether the declared length is within the limit. The runtime does not read more than the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")

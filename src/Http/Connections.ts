@@ -8,9 +8,12 @@ export interface Connection {
   readonly lost: () => void
 }
 
-/** The idle time after which a kept-alive connection is not used, in milliseconds. NATs drop idle connections after a minute. */
+/**
+ * The idle time after which a kept-alive connection is not used, in milliseconds. Some NATs drop a connection that is idle for a
+ * minute.
+ */
 const TRUSTED_MS = 15_000
-/** The idle time after which the runtime has closed every kept-alive connection, in milliseconds; 300 s in Bun 1.4. */
+/** The idle time after which every kept-alive connection is closed, in milliseconds. Bun 1.4 closes a connection after 300 s. */
 const KEPT_MS = 310_000
 
 /**
@@ -65,7 +68,10 @@ const makeClient: unknown = Predicate.hasProperty(deno, "createHttpClient")
   : undefined
 const canRenew = Predicate.isFunction(makeClient)
 
-/** Deno keeps separate connections for each client. An older Edge Runtime has only its default client. */
+/**
+ * Creates a new client, because Deno keeps separate connections for each client. Returns no options if the runtime cannot create
+ * one.
+ */
 const newGeneration = (): RequestInit => {
   const init: object = Predicate.isFunction(makeClient)
     ? { client: Reflect.apply(makeClient, deno, [{}]) }

@@ -4,14 +4,14 @@ import { tidyMessage } from "../Domain/Message.ts"
 /**
  * A request without a complete response.
  *
- * - `NotSent`: nothing was sent, for example because of a bad URL, DNS, a proxy or the TLS handshake.
+ * - `NotSent`: nothing was sent, for example because the URL is invalid or the TLS handshake failed.
  * - `TimedOut`: the deadline passed before the last byte of the response. The server might have processed the request.
  * - `Disconnected`: the connection broke. The request might have been sent.
  * - `Redirected`: the server sent a redirect. Following it would send the key to another server.
  * - `TooLarge`: the response exceeds the byte limit. The server has processed the request.
  *
- * `detail` is a plain sentence. `system` is the runtime's own message if `detail` replaces it, and otherwise empty. `code`
- * repeats the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
+ * `detail` is a plain sentence. If it replaces the runtime's own message, `system` contains that message; otherwise, `system` is
+ * empty. `code` repeats the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
  */
 export class FetchFailure extends Data.TaggedError("FetchFailure")<{
   readonly reason: "NotSent" | "TimedOut" | "Disconnected" | "Redirected" | "TooLarge"
@@ -132,7 +132,10 @@ const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>
 const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
-/** Messages for requests that were not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's codes usually suffice. */
+/**
+ * Messages for requests that were not sent. Deno's `(Connect)` covers DNS, TCP and TLS failures. Most of Bun's failures have a
+ * code instead.
+ */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,
   /^Fetch failed: Requests to port \d+ are blocked/,

@@ -16,9 +16,9 @@ const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /**
- * Finds the proxy that the runtime uses, to name the proxy in messages.
+ * Returns the proxy that the runtime uses, so that messages can show the proxy's address.
  *
- * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
+ * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this function with Bun's fetch.
  */
 export const proxyOf =
   (environment: Readonly<Record<string, string | undefined>>): ProxyOf =>
@@ -31,7 +31,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Returns a suffix for messages; empty without a proxy. */
+/** Returns a suffix for messages that identifies the proxy. The suffix is empty if there is no proxy. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -44,7 +44,7 @@ const addressOf = (text: string): string => {
     : "that cannot be read"
 }
 
-/** An entry is `*`, a name (with its subdomains and an optional port) or an IPv4 range. */
+/** An entry is `*`, an IPv4 range, or a host name with an optional port. A host name also matches its subdomains. */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)
   if (entry === "*") return true

@@ -34,7 +34,7 @@ interface GaugeOptions extends Options, Pick<Definition, "kept"> {
 type Values = ReadonlyArray<string>
 
 export interface Counter extends Definition {
-  /** Label values in the order of `labels`. */
+  /** Adds `amount` to the series with these label values, which are in the order of `labels`. */
   readonly add: (amount: number, ...values: Values) => void
 }
 
@@ -83,7 +83,10 @@ export const histogram = (
 
 const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-/** Makes a function that returns the same object for the same label values, so that Effect finds the series in one step. */
+/**
+ * Makes a function that converts label values to labels. It returns the same object for the same values, because Effect finds the
+ * series of a known object faster.
+ */
 const makeSeries = ({ labels }: Definition) => {
   const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
   return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {
@@ -102,7 +105,7 @@ const makeSeries = ({ labels }: Definition) => {
   }
 }
 
-/** Returns every combination of label values; none if any label's values are not known in advance. */
+/** Returns every combination of label values. Returns none if the values of any label are not known in advance. */
 const knownSeries = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
   labels.reduce<ReadonlyArray<Values>>(
     (combinations, { values = [] }) =>

@@ -16,8 +16,8 @@ export const parse = (text: string): Previous =>
   )
 
 /**
- * Adds a process's counters to those of earlier processes, because each process runs only one tick and would otherwise restart its
- * counters at zero. Gauges keep this process's value. A `kept` gauge without a value in this process keeps its previous value.
+ * Adds this process's counters to those of earlier processes. Each process runs only one tick, so the counters would otherwise
+ * restart at zero. Gauges keep this process's value. A `kept` gauge without a value in this process keeps its previous value.
  */
 export const accumulate = (
   families: ReadonlyArray<Family>,

@@ -5,7 +5,7 @@ import type { Definition } from "./Instrument.ts"
 /** *Source*: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-/** One line: the series as text (`name{label="value"}`), and its value. */
+/** One line of the output. `series` has the form `name{label="value"}`. */
 export interface Sample {
   readonly series: string
   readonly value: number
@@ -40,8 +40,8 @@ export const render = (families: ReadonlyArray<Family>): string =>
     .join("")
 
 /**
- * Returns the series of a metric with these labels (`a="b",c="d"`). A histogram has one series for each bucket, one for the sum
- * and one for the count.
+ * Returns the series of a metric. `labels` has the form `a="b",c="d"`. A histogram has one series for each bucket, one for the
+ * sum and one for the count.
  */
 export const seriesOf = (
   { buckets, name, type }: Definition,

@@ -40,7 +40,7 @@ export const ActionReport = Schema.Union(
   Schema.Struct({
     done: Schema.Literal(false),
     action: ActionName,
-    /** A code: not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused, not_paused ... */
+    /** A code, such as not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused or not_paused. */
     reason: Schema.String,
     why: Schema.String,
     fix: Schema.String

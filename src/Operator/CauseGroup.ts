@@ -21,7 +21,7 @@ export const CauseGroup = Schema.Struct({
   count: Schema.Int,
   /** When the first of these integrations entered the state. */
   since: Schema.NullOr(Instant),
-  /** For `retrying`: the total number of attempts that did not complete. */
+  /** The total number of attempts that did not complete. Only for the state `retrying`. */
   attempts: Schema.Int,
   /** The number of integrations with a failed run that an operator can retry. */
   retryable: Schema.Int,
@@ -32,7 +32,10 @@ export const CauseGroup = Schema.Struct({
 })
 export type CauseGroup = typeof CauseGroup.Type
 
-/** Groups the integrations that need attention: worst state first, then largest group. Expects worst-first integrations. */
+/**
+ * Groups the integrations that need attention by cause. Sorts the groups by state, worst first, then by size. The integrations
+ * must be sorted worst first.
+ */
 export const causeGroups = (
   integrations: ReadonlyArray<IntegrationState>
 ): ReadonlyArray<CauseGroup> => {

@@ -13,11 +13,11 @@ const HOUR_MS = 3_600_000
 export const DailyStats = readActivity.result
 export type DailyStats = typeof DailyStats.Type
 
-/** The start lag for the last day and the results of the previous days: the response of `GET /api/figures`. */
+/** The response of `GET /api/figures`: the start lag for the last day, and the results of the previous days. */
 export const Figures = readFigures.result
 export type Figures = typeof Figures.Type
 
-/** Reads the activity of at most 1,000 integrations for the slots in [from, to); the default is the last day. */
+/** Reads the activity of at most 1,000 integrations for the slots in [from, to). The default period is the last day. */
 export const activityOf = (
   integrationIds: ReadonlyArray<string>,
   window: { readonly from?: number; readonly to?: number; readonly runsEach?: number } = {}
@@ -33,7 +33,10 @@ export const activityOf = (
       .pipe(retryFor(READ_WITHIN_MS))
   ).pipe(Effect.withSpan("Operator.activityOf"))
 
-/** Reads the figures of one integration or of all. With hundreds of thousands of runs a day, all take a tenth of a second. */
+/**
+ * Reads the figures of one integration, or of all integrations. Reading all takes a tenth of a second, even with hundreds of
+ * thousands of runs a day.
+ */
 export const readFiguresOf = (
   integrationId?: string,
   days = 90

@@ -16,7 +16,7 @@ export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "n
 
 export interface ExplainVerdict {
   readonly answer: ExplainAnswer
-  /** The schedule's slots or, if there are none, the runs outside the schedule. */
+  /** The slots of the schedule. If there are none, the runs outside the schedule. */
   readonly counted: ReadonlyArray<ExplainedSlot>
   readonly completed: number
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
@@ -25,7 +25,7 @@ export interface ExplainVerdict {
   readonly since: CompletedRun | undefined
 }
 
-/** `expected` is true if the schedule triggered the run. */
+/** A completed run. `expected` is true if the schedule triggered the run. */
 export interface CompletedRun {
   readonly slot: number
   readonly expected: boolean
@@ -200,7 +200,10 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
     : "Nothing was scheduled in this period."
 }
 
-/** Matches the start of a `sync_scheduler.row_fault`. A schedule fault starts with a field of the expression instead. */
+/**
+ * Matches the start of a message from `sync_scheduler.row_fault`. A message about an invalid schedule starts with a field of the
+ * cron expression.
+ */
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /
 

@@ -12,7 +12,7 @@ import { ExplainedSlot, explainSlots, timeIn } from "./SlotTimeline.ts"
 
 const READ_WITHIN_MS = 5_000
 
-/** The output of `explain -o json` and the response of `GET /api/explain/...`. `ExplainAnswer` describes `answer`. */
+/** The output of `explain -o json` and the response of `GET /api/explain/...`. For the values of `answer`, see ExplainAnswer. */
 export const Explanation = Schema.Struct({
   now: Instant,
   from: Instant,

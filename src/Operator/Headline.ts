@@ -16,7 +16,10 @@ const MAX_MESSAGE = 120
 
 const count = (value: number): string => value.toLocaleString("en-US")
 
-/** Returns `0 of 1,000 have completed a run yet`, according to the retained runs; null if an integration has completed a run. */
+/**
+ * Returns text such as `0 of 1,000 have completed a run yet`. Returns null if an integration has a completed run that retention
+ * has not deleted.
+ */
 export const noneCompleted = (
   integrations: ReadonlyArray<Pick<IntegrationState, "last_completed_slot">>
 ): string | null => {

@@ -17,7 +17,7 @@ export const IntegrationState = Schema.Struct({
   word: Schema.String,
   symbol: Schema.String,
   severity: Severity,
-  /** When the state began: a slot or an exact instant. */
+  /** When the state began. For some states, this is the due time of a slot. */
   since: Schema.NullOr(Instant),
   why: Schema.String
 })

@@ -48,8 +48,8 @@ export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) =
 }
 
 /**
- * Resolves words to integrations, ignoring case. `first` is the id, an id prefix or a part of the name of an organisation, or the
- * id or an id prefix of an integration. `second` is the id, an id prefix or the type of one of its integrations.
+ * Resolves words to integrations, ignoring case. `first` matches an organisation by id, id prefix or part of its name, or an
+ * integration by id or id prefix. `second` matches one of the organisation's integrations by id, id prefix or type.
  */
 export const resolveName = (
   names: ReadonlyArray<Named>,

@@ -34,7 +34,7 @@ const Counts = Schema.Struct({
 })
 
 /**
- * The states of all integrations: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
+ * The states of all integrations: the output of `status -o json` and the response of `GET /api/status`. The values of `verdict`:
  *
  * - `never` and `stopped`: no engine is ticking, so no integration is shown as healthy.
  * - `attention`: an integration needs attention or cannot be read.
@@ -57,7 +57,7 @@ export const Overview = Schema.Struct({
   causes: Schema.Array(CauseGroup),
   /** The integrations, worst first. */
   integrations: Schema.Array(IntegrationState),
-  /** Rows that this version cannot decode, which `integrations` does not contain. */
+  /** Rows that this version cannot decode. They are not part of `integrations`. */
   unreadable: Schema.Array(Schema.Struct({ integration_id: Schema.String, why: Schema.String })),
   truncated: Schema.Boolean
 })

@@ -10,7 +10,7 @@ import { Supabase } from "../Services/Supabase.ts"
 
 const READ_WITHIN_MS = 5_000
 
-/** `since` and `until` (exclusive) bound the slots. `lateMs` selects runs with a longer start lag. */
+/** Selects runs. `since` and `until` limit the slots; `until` is exclusive. `lateMs` selects runs with a longer start lag. */
 export interface RunFilter {
   readonly since?: number | undefined
   readonly until?: number | undefined

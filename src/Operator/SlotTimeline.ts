@@ -8,7 +8,10 @@ import { delayOf, RunEvent, RunView } from "../Domain/RunView.ts"
 import { shortInstant } from "../Domain/Schedule/Schedule.ts"
 import { rejectedBy } from "../Domain/State.ts"
 
-/** `skipped_range`: skipped and recorded in a range. `due`: not claimed yet. `missing`: no run and no record, which is a bug. */
+/**
+ * `skipped_range`: the slot was skipped, and one record covers a range of slots. `due`: the slot has not been claimed yet.
+ * `missing`: the slot has neither a run nor a record, which is a bug.
+ */
 export const SlotOutcome = Schema.Literal(
   "completed",
   "failed",
@@ -39,7 +42,7 @@ export const MAX_SLOTS = 500
 
 type TimelineRun = TimelineData["runs"][number]
 
-/** Returns every slot of the schedules and of other runs in the timeline's window, oldest first. */
+/** Returns the slots in the timeline's window, oldest first. These are all slots of the schedules and the slots of other runs. */
 export const explainSlots = (
   timeline: TimelineData
 ): { readonly slots: ReadonlyArray<ExplainedSlot>; readonly truncated: boolean } => {
@@ -217,7 +220,9 @@ const earlier = (run: TimelineRun): string =>
     })
     .join("; ")
 
-/** Says how late a run started, and whether no engine was ticking. Returns an empty string for less than a minute. */
+/**
+ * Returns how late a run started, and when no engine was ticking. Returns an empty string if the run was less than a minute late.
+ */
 const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   const drift = run.drift_ms ?? 0
   if (drift < 60_000 || run.started_at === null) return ""
@@ -258,7 +263,7 @@ const waiting = (run: TimelineRun, timeline: TimelineData): string => {
 const ago = (timeline: TimelineData, at: number | null): string =>
   at === null ? "" : `${Duration.rough(timeline.now - at)} ago`
 
-/** Formats an instant in the integration's own zone: `09:00`, or `11-19 02:00` on another day. */
+/** Formats an instant in the integration's time zone: `09:00`, or `11-19 02:00` on another day. */
 export const timeIn = ({ integration, now }: TimelineData, at: number): string =>
   shortInstant(at, integration?.timezone ?? "UTC", now)
 

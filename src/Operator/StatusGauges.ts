@@ -6,7 +6,7 @@ import type { Supabase } from "../Services/Supabase.ts"
 import type { IntegrationState } from "./IntegrationState.ts"
 import { type Overview, readOverview } from "./Overview.ts"
 
-/** The time limit in milliseconds. Reading the status of 20,000 integrations takes several seconds. */
+/** The time limit for reading the status, in milliseconds. For 20,000 integrations, reading takes several seconds. */
 const READ_WITHIN_MS = 20_000
 
 /**
@@ -37,7 +37,10 @@ const forget = (cause: Cause.Cause<SupabaseError | Cause.TimeoutException>) =>
     return Effect.logDebug(`The status could not be read for the metrics: ${Cause.squash(cause)}`)
   })
 
-/** Returns how long an integration has been overdue or its next slot has waited, in milliseconds; 0 if the slot cannot start. */
+/**
+ * Returns how long an integration has been overdue, or how long its next slot has been due, in milliseconds. Returns 0 if the
+ * slot cannot start.
+ */
 const waitedMs = (one: IntegrationState, now: number): number => {
   const { breaker_until, enabled, live_run, next_run_at, schedule_error, since, state } = one
   if (state === "overdue") return now - (since ?? now)

@@ -11,8 +11,8 @@ export interface Iteration {
  * Returns the next iteration, which follows immediately if the last iteration overran its interval. Intervals are aligned to the
  * Unix epoch, so that all replicas share them.
  *
- * `scheduledAt` is the start of the last interval or of the last iteration, whichever is later. A timer can fire before its
- * interval.
+ * `scheduledAt` is the start of the last interval or of the last iteration, whichever is later. `now` can be earlier than
+ * `scheduledAt`, because a timer can fire early.
  */
 export const nextIteration = (scheduledAt: number, now: number, everyMs: number): Iteration => {
   const next = after(scheduledAt, everyMs)

@@ -7,7 +7,7 @@ import type { RecurringJob } from "./RecurringJob.ts"
 
 const EVERY_MS = 60_000
 
-/** Probes idle accounting APIs if a Prober is provided. Each iteration costs one database read. */
+/** Probes the accounting APIs that have been idle, if a Prober is provided. Each iteration costs one database read. */
 export const healthCheckJob = () =>
   ({ name: "probing", everyMs: EVERY_MS, iterate: probeQuietly }) satisfies RecurringJob<unknown>
 

@@ -6,7 +6,10 @@ import { formField, isForm } from "./Form.ts"
 import type { Forbidden, HttpError } from "./HttpError.ts"
 import { isFormOf, makeSessions, type Session, type Sessions } from "./Session.ts"
 
-/** The caller of a request. An operator has presented the admin token with the request (`session` is null) or at sign-in. */
+/**
+ * The caller of a request. An operator sent the admin token with the request, or signed in with it. If there was no sign-in,
+ * `session` is null.
+ */
 export type Principal =
   | { readonly _tag: "Reader" }
   | { readonly _tag: "Operator"; readonly session: Session | null }
@@ -31,7 +34,7 @@ export const COOKIE = "sync_scheduler_session"
 
 type AccessSettings = Pick<Settings, "adminToken" | "allowActions" | "allowedHosts" | "listen">
 
-/** Returns null if the settings would open the page to other machines without a token. */
+/** Returns null if the settings would open the pages to other machines without a token. */
 export const makeAccess = (settings: AccessSettings): Access | null => {
   const isPublic = !isLoopback(parseAddress(settings.listen).hostname)
   if (isPublic && settings.adminToken === null) return null
@@ -46,7 +49,7 @@ export const makeAccess = (settings: AccessSettings): Access | null => {
 type Request = HttpServerRequest.HttpServerRequest
 
 /**
- * Rejects foreign host names to prevent DNS rebinding: otherwise, another site could read the pages through the user's browser.
+ * Rejects unknown host names to prevent DNS rebinding, which would let another site read the pages through the user's browser.
  */
 export const requireAllowedHost = (
   { headers }: Request,
@@ -69,7 +72,7 @@ export const principalOf = (
   { sessions }: Access
 ): Effect.Effect<Principal, HttpError> => {
   const authorization = headers.authorization ?? ""
-  // Credentials with another scheme belong to a reverse proxy, which can forward them.
+  // Ignores credentials with another scheme. They are meant for a reverse proxy, which might forward them.
   if (/^Bearer\b/i.test(authorization)) {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     return token !== undefined && sessions?.isToken(token) === true

@@ -11,7 +11,10 @@ import { faultPage } from "../Pages/PlainPage.ts"
 import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
-/** Returns HTML if the client accepts it; JSON if the path is under `/api` or the client accepts JSON; otherwise text. */
+/**
+ * Chooses HTML if the client accepts HTML. Otherwise, chooses JSON if the path is under `/api` or the client accepts JSON, and
+ * else text.
+ */
 export const negotiate = ({
   headers,
   url

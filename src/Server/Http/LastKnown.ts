@@ -11,8 +11,8 @@ export interface Known<A> {
 /** A cache that serves the last known value when the database is slow or unavailable. */
 export interface LastKnown<A> {
   /**
-   * Returns the current value, or the last known value if the read takes too long. Does not wait if `isAway`, because another
-   * read has just failed. *Fails with* SupabaseError if no value is known.
+   * Returns the current value, or the last known value if the read takes too long. Does not wait if `isAway` is true, because
+   * another read has just failed. *Fails with* SupabaseError if no value is known.
    */
   readonly get: (
     key: string,
@@ -31,7 +31,7 @@ const WAIT_MS = 700
 const WAIT_AFTER_FAILURE_MS = 200
 /** How long to wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age, in milliseconds, from which a value is outdated if a new read does not finish in time. */
+/** The age above which a value counts as outdated, in milliseconds. A new read usually replaces the value earlier. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -48,8 +48,8 @@ export interface LastKnownOptions {
 }
 
 /**
- * Concurrent callers share one read, so a slow database gets one query at a time for each key. A read continues after its callers
- * stop waiting, for the benefit of the next request.
+ * Makes a cache. Concurrent callers share one read, so a slow database gets only one query at a time for each key. A read
+ * continues after its callers stop waiting, so that the next caller can use its result.
  */
 export const makeLastKnown = <A>({
   capacity,

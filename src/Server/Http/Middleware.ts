@@ -76,8 +76,8 @@ export const requireToken = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Returns a page that redirects to a path on this server. After a link from another site, the browser withholds the SameSite
- * session cookie until a page of this server starts the navigation.
+ * Returns a page that redirects to a path on this server. If the user follows a link from another site, the browser withholds the
+ * SameSite session cookie. It sends the cookie when a page of this server redirects.
  */
 const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`

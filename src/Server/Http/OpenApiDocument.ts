@@ -45,7 +45,7 @@ const withSecurity = (methods: unknown): unknown =>
       )
     : methods
 
-/** Replaces each schema for any value with `{}`, and each union of a single member with its member. */
+/** Replaces each schema that accepts any value with `{}`, and each union that has only one member with that member. */
 const tidy = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(tidy)
   if (!Predicate.isRecord(value)) return value

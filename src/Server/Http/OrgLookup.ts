@@ -12,8 +12,8 @@ export interface OrgMatch {
 }
 
 /**
- * Finds organisations by id, then by integration id, then by name, then by a prefix of the id or a part of the name. Returns the
- * matches of the first comparison that has any.
+ * Finds organisations by id, integration id or name. If none matches, finds organisations by a prefix of the id or a part of the
+ * name.
  */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,
@@ -41,14 +41,14 @@ const orgOf = (all: ReadonlyArray<IntegrationState>, org_id: string): OrgMatch =
   return { org_id, org_name: named?.org_name ?? null, integrations }
 }
 
-/** The period of a query. `to` is exclusive. `day` is null for the time since the start of yesterday. */
+/** The period of a query. `to` is exclusive. `day` is null if the period is yesterday and today. */
 export interface DayWindow {
   readonly day: string | null
   readonly from: number
   readonly to: number
 }
 
-/** Returns the window for a local day, or since the start of yesterday if the day is invalid or in the future. */
+/** Returns the period of a local day. If the day is missing, invalid or in the future, the period is yesterday and today. */
 export const dayWindow = (day: string | null, timezone: string, now: number): DayWindow => {
   const clock = Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
   const reading = /^\d{4}-\d{2}-\d{2}$/.test(day ?? "")

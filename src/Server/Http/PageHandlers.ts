@@ -22,7 +22,7 @@ import { htmlResponse } from "./Responses.ts"
 
 /** The maximum number of integrations on an organisation's page. */
 const MAX_EXPLAINED = 20
-/** The maximum number of integrations with their own figures. */
+/** The maximum number of integrations whose figures are shown. */
 const MAX_FIGURES = 4
 const ORGS_KEPT = 32
 /** Matches a run's id or an id prefix. */

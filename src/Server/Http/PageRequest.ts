@@ -14,7 +14,7 @@ export class Site extends Context.Tag("@sync-scheduler/Site")<
     readonly access: Access
     /** Returns the URL of a function's logs; null if unknown. */
     readonly logs: (functionName: string | null) => string | null
-    /** Makes the commands in a message pasteable: in a demo, adds `--demo` to each command. */
+    /** Makes the commands in a message ready to paste. In a demo, this adds `--demo` to each command. */
     readonly pasteable: (text: string) => string
   }
 >() {}

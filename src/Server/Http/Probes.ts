@@ -26,8 +26,8 @@ const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerRespons
   })
 
 /**
- * `/livez` reports whether ticks make progress, without a database call: an unreachable database is no reason to restart the
- * process. `/readyz` also checks the database, and fails while the server stops.
+ * `/livez` reports whether ticks make progress. It does not call the database, because an unreachable database is no reason to
+ * restart the process. `/readyz` also checks the database, and fails while the server is stopping.
  */
 export const makeProbeRoutes = (watchdog: Watchdog) =>
   Effect.gen(function* () {

@@ -38,7 +38,10 @@ export interface QueryCache {
     ids: ReadonlyArray<string>,
     from: number
   ) => Effect.Effect<DailyStats, SupabaseError>
-  /** Data for pages: the last known data if the database is unavailable (`isAway`). */
+  /**
+   * Data for pages. If the database is slow or unavailable, this is the last known data. `isAway` is true if another read has
+   * just failed.
+   */
   readonly known: {
     readonly overview: Effect.Effect<Known<Overview>, SupabaseError>
     readonly figures: (isAway: boolean) => Effect.Effect<Known<Figures>, SupabaseError>
@@ -71,7 +74,7 @@ export const makeQueryCache: Effect.Effect<
   const filtered = yield* makeLastKnown<Overview>({ capacity: 4, freshMs: FRESH_MS })
   const figures = yield* makeLastKnown<Figures>({ capacity: 64, freshMs: FIGURES_FOR_MS })
   const activities = yield* makeLastKnown<DailyStats>({ capacity: 32, freshMs: FRESH_MS })
-  // Runs are not cached, so that the page shows the result of a retry.
+  // Each request reads the run again, so that the page shows the result of a retry.
   const runs = yield* makeLastKnown<RunDetail>({ capacity: 64, freshMs: 0 })
   const loads = yield* makeLastKnown<Load>({ capacity: 1, freshMs: LOAD_FOR_MS })
   const overviewOf = (options: Omit<OverviewOptions, "driftAlertMs">) =>

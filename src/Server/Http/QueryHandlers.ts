@@ -100,9 +100,7 @@ const optionsOf = (params: Filter) => ({
   search: params.search
 })
 
-/**
- * Converts a database error to an API error: an invalid request if the database rejects the call, otherwise the tick's message.
- */
+/** Converts a database error to an API error. The status is 400 if the database rejected the call, and otherwise 503. */
 export const orUnavailable = <A, R>(
   effect: Effect.Effect<A, SupabaseError, R>
 ): Effect.Effect<A, typeof Unavailable.Type | typeof BadRequest.Type, R> =>

@@ -3,7 +3,7 @@ import { Instant } from "../../Domain/Instant.ts"
 import { IntegrationStatus } from "../../Domain/IntegrationStatus.ts"
 import { IncidentView, RunEvent, RunView } from "../../Domain/RunView.ts"
 
-/** A run without the function's response, which contains the project's own data. */
+/** A run. The function's response is omitted, because it contains the project's own data. */
 export const RunResponse = Schema.Struct({
   now: Instant,
   run: Schema.Struct({

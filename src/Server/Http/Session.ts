@@ -22,13 +22,13 @@ export interface Sessions {
     actor: string,
     now: number
   ) => { readonly value: string; readonly seconds: number }
-  /** Returns null if the cookie is altered, expired, or from another admin token. */
+  /** Returns the cookie's session. Returns null if the cookie was altered, has expired, or was issued for another admin token. */
   readonly read: (value: string, now: number) => Session | null
 }
 
 /**
- * Creates stateless sessions: a cookie is `<end>.<name>.<signature>`, signed with a key derived from the admin token. Every
- * replica can verify a cookie. A new token ends all sessions.
+ * Creates stateless sessions. A cookie has the form `<end>.<name>.<signature>`, and the signing key is derived from the admin
+ * token. Every replica can verify a cookie. A change of the admin token ends all sessions.
  */
 export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions => {
   const token = Redacted.value(adminToken)

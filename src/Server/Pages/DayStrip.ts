@@ -50,7 +50,7 @@ export const lastDay = (now: number): Axis => {
   return { from: to - DAY, to, now }
 }
 
-/** The number of completed runs in a list's strip above which close bars are merged, to keep the page small. */
+/** If a list's strip contains more completed runs than this, bars that are close together are merged to keep the page small. */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10
 

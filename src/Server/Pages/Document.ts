@@ -23,7 +23,7 @@ export interface PageFrame {
   readonly access: PageAccess
   /** Whether function responses are shown. If not, the page offers sign-in or a command. */
   readonly answers: "shown" | "sign-in" | "command"
-  /** Makes the commands in a message pasteable. */
+  /** Makes the commands in a message ready to paste. */
   readonly pasteable: (text: string) => string
   /** A notice about the action just performed. */
   readonly notice: string | null

@@ -8,7 +8,10 @@ import { shape } from "./StateMark.ts"
 /** The maximum number of types to offer as filters. */
 const MOST_TYPES = 12
 
-/** Renders the filters by state and, if there are several types, by type. A link in one filter preserves the other. */
+/**
+ * Renders the filters by state and, if there are several types, by type. A link that changes one filter preserves the other
+ * filter.
+ */
 export const filterBar = (overview: Overview, filter: ListFilter): Html =>
   html`<div class="filters" id="filters">${states(overview, filter)}${types(overview, filter)}</div>`
 

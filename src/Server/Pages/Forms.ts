@@ -18,7 +18,7 @@ interface ActionForm {
   readonly next: string
 }
 
-/** Renders a button that opens a form for the reason. The form posts to `path`, which redirects to `next`. */
+/** Renders a button that opens a form for entering a reason. The form posts to `path`, and the response redirects to `next`. */
 const actionForm = (
   { fields = [], name, next, note, path, word }: ActionForm,
   csrf: string
@@ -124,7 +124,8 @@ const DONE: Readonly<Record<ActionName, string>> = {
 }
 
 /**
- * Returns the notice for the `did` parameter: an action, or `retried-198-of-200` if 198 of a cause's 200 failed runs are retried.
+ * Returns the notice for the `did` parameter. The parameter is an action, or text such as `retried-198-of-200` after a retry of
+ * all failed runs of a cause.
  */
 export const doneNotice = (action: string | null): string | null => {
   const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []

@@ -33,7 +33,7 @@ export const readFilter = (params: URLSearchParams): ListFilter => {
   }
 }
 
-/** Returns the path of the changed list. Unless `changes` sets a page, this is the first page. */
+/** Returns the path of the list with a changed filter. The path leads to the first page unless `changes` sets a page. */
 export const filterPath = (filter: ListFilter, changes: Partial<ListFilter>): string => {
   const { cause, page, query, state, type } = { ...filter, page: 1, ...changes }
   const params = new URLSearchParams(

@@ -20,11 +20,11 @@ import { timelineMarks } from "./TimelineMarks.ts"
 export interface OrgModel {
   readonly org_id: string
   readonly org_name: string | null
-  /** The current time and the period, in epoch milliseconds. `to` is exclusive. */
+  /** The current time, in epoch milliseconds. `from` and `to` limit the period; `to` is exclusive. */
   readonly now: number
   readonly from: number
   readonly to: number
-  /** The requested day, such as `2026-11-24`; null for the period since yesterday. */
+  /** The requested day, such as `2026-11-24`; null if the period is yesterday and today. */
   readonly day: string | null
   readonly explanations: ReadonlyArray<Explanation>
   /** The number of integrations that are not shown. */
@@ -62,7 +62,7 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/** Returns the shape of the answer, or of the state while a failed run is being retried. */
+/** Returns the state whose symbol represents the answer. This is `retrying` while a failed run is being retried. */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"
