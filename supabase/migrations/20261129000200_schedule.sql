@@ -196,7 +196,8 @@ end
 $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent when an integration is edited.
--- The version increases with schedule_since, so that a tick with an older version cannot claim slots recorded as skipped.
+-- The version increases whenever this trigger sets schedule_since,
+-- so that a tick with an older version cannot claim slots recorded as skipped.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -421,7 +421,7 @@ $$;
 
 -- Returns the reason why an API must not be probed now; null: the probe is allowed. The limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
--- p_asked: an operator requested the probe. The interval, the backoff and recent syncs then do not prevent the probe.
+-- p_asked: whether an operator requested the probe. If so, the interval, the backoff and recent syncs do not prevent it.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -450,7 +450,7 @@ $$;
 -- Claims the probes that engine p_engine_id must send now. No other engine may probe these APIs for 15 minutes.
 -- A new API is first probed after 15 to 18 minutes, because syncs may show its health in the meantime.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
--- p_asked: an operator requested the probes. p_dry_run: the call claims nothing.
+-- p_asked: whether an operator requested the probes. p_dry_run: whether to claim nothing.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false

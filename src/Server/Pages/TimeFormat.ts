@@ -41,7 +41,7 @@ export const clockOf = (timezone: string): WallClock =>
 const weekday = (reading: number): string =>
   DAYS[(((Math.floor(reading / DAY) + 4) % 7) + 7) % 7] ?? ""
 
-/** Formats a day: `1 Nov`, or `1 Nov 2025` in another year. */
+/** Formats a day as `1 Nov`, or as `1 Nov 2025` if it is not in the current year. */
 export const showDay = (reading: number, today: number): string => {
   const [year = "", month = "", day = ""] = showDate(reading).split("-")
   const words = `${Number(day)} ${MONTHS[Number(month) - 1] ?? month}`

@@ -83,7 +83,7 @@ const details = ({ detail }: RunEvent): Html | false => {
   return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
 }
 
-/** Returns why an attempt ended; empty if not recorded. */
+/** Returns the recorded reason for the end of an attempt, or an empty string. */
 export const reasonIn = ({ detail }: RunEvent): string => {
   const read = readDetail(detail)
   if (Either.isLeft(read)) return ""

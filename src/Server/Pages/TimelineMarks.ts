@@ -15,7 +15,7 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
 /** The maximum number of marks for a skipped range. */
 const MOST = 48
 
-/** Returns approximate slots for a skipped range: only its first slot, its last slot and the count are known. */
+/** Returns approximate slots for a skipped range, because only its first slot, its last slot and the count are known. */
 const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
   const shown = Math.min(Math.max(count, 1), MOST)
   if (shown === 1) return [to]

@@ -11,7 +11,7 @@ export type Json =
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The sync definitely failed: no effect can follow, and a retry would not help. The run becomes `failed`. */
+/** The sync definitely failed: it cannot take effect later, and a retry would not help. The run becomes `failed`. */
 export class SyncFailed extends Error {
   override readonly name = "SyncFailed"
   readonly code: string
