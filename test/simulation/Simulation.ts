@@ -43,7 +43,7 @@ export interface Result {
   readonly effects: number
   readonly ticks: number
   readonly events: number
-  /** The number of transitions, by `from > to`. */
+  /** The number of transitions, by `from > to: why`. */
   readonly transitions: ReadonlyMap<string, number>
 }
 

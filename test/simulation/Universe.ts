@@ -67,7 +67,7 @@ export class Universe {
     return this.secret
   }
 
-  /** Adds an event to the fingerprint, and to the trace. */
+  /** Adds an event to the fingerprint and, if tracing is enabled, to the trace. */
   note(kind: string, subject: string, detail = ""): void {
     let hash = this.fingerprint ^ this.time.now
     for (const text of [kind, subject, detail]) {

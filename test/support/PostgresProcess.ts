@@ -149,7 +149,7 @@ const initialize = ({ account, initdb }: Programs, dataDirectory: string): void 
   if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
 }
 
-/** `cluster` is a stopped server's data directory. The new server uses a copy. Without `cluster`, it is empty. */
+/** `cluster` is a stopped server's data directory. The new server uses a copy. By default, the new server is empty. */
 export interface ProcessOptions {
   readonly version?: PostgresVersion | undefined
   readonly variables?: Readonly<Record<string, string>> | undefined
