@@ -7,7 +7,10 @@ const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-compiled-"))
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 const compiled = new Map<string, Promise<string>>()
 
-/** Compiles a program like the binary, and caches it by name. The source is briefly in this folder, for its relative imports. */
+/**
+ * Compiles a program with the options of the binary. The source is written to this folder temporarily, so that relative imports
+ * resolve.
+ */
 export const compile = (name: string, text: string): Promise<string> => {
   const known = compiled.get(name)
   if (known !== undefined) return known

@@ -9,7 +9,7 @@ export interface Row {
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** The machine, commit and versions of one part of the benchmark, and the load average before it started. */
+/** `how` describes the machine, commit and versions of a measurement. `load` is the load average before it started. */
 export interface Circumstances {
   readonly how: string
   readonly load: number

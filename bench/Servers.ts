@@ -17,7 +17,7 @@ import { findAccount, findBinaries } from "../test/support/PostgresBinaries.ts"
 import { readMigrations } from "../test/support/PostgresTemplate.ts"
 import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 
-/** PostgreSQL's defaults (fsync and synchronous_commit on), with 200 connections. */
+/** Keeps all of PostgreSQL's defaults, including fsync, except the number of connections. */
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
@@ -185,7 +185,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just exited, so its parent's CPU time includes its own.
+      // The process has just exited. Its CPU time now counts as time of the server's exited children.
     }
   }
   return ticks * 10

@@ -3,7 +3,7 @@ export interface Spec {
   readonly contender: string
   /** A database with Sync Scheduler's schema and the tables for the other contenders. */
   readonly databaseUrl: string
-  /** The stand-in for PostgREST. */
+  /** The URL of the stand-in for PostgREST. */
   readonly gatewayUrl: string
   readonly secretKey: string
   /** The URL of a function that waits for the scenario's latency before each response. */
@@ -16,7 +16,7 @@ export interface Spec {
 
 /** A contender's measurements, printed as one line of JSON. */
 export interface Measured {
-  /** The time from the start of the tick to the last recorded outcome, in ms, without connection set-up. */
+  /** The time from the start of the tick to the last recorded outcome, in ms. Excludes connection set-up. */
   readonly wallMs: number
   /** The CPU time of the contender's process during `wallMs`, in ms. */
   readonly cpuMs: number
@@ -26,13 +26,13 @@ export interface Measured {
   readonly done: Done
 }
 
-/** The completed jobs, and the claims that another engine won. */
+/** The number of completed jobs, and the number of jobs that another engine claimed first. */
 export interface Done {
   readonly completed: number
   readonly lost: number
 }
 
-/** Connects, and returns the function to measure and the function that closes the connection. */
+/** Connects to the servers. `tick` does the work to measure, and `close` disconnects. */
 export type Contender = (spec: Spec) => Promise<{
   readonly tick: () => Promise<Done | undefined>
   readonly close: () => Promise<void>

@@ -2,7 +2,7 @@ import { binaryPath } from "../test/support/binary.ts"
 import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
-/** Programs compiled like the binary. `query` is the minimum for an engine in Effect: it sends one query. */
+/** Minimal programs, compiled with the options of the binary. `query` uses Effect and sends one query. */
 const PROGRAMS = {
   hello: 'console.log("hello")',
   query: `import { Effect } from "effect"
@@ -22,8 +22,8 @@ export type Startup = Readonly<Record<Name, ReadonlyArray<number>>>
 type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
 
 /**
- * Measures a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server. For comparison, also measures programs
- * that do almost nothing.
+ * Measures the duration of three commands: `help`, `ready` without a server, and `run` with nothing due. For comparison, also
+ * measures programs that do almost nothing. The limit for `help` is 50 ms.
  */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()

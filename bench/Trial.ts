@@ -14,14 +14,17 @@ export interface Load {
 }
 
 export interface Trial {
-  /** Across all processes: the longest wall time, the sum of CPU times, and the highest peak memory and heap. */
+  /** The longest time of any process, in ms. */
   readonly wallMs: number
+  /** The CPU time of all processes together, in ms. */
   readonly cpuMs: number
+  /** The highest peak memory of any process. */
   readonly peakRssMb: number
+  /** The largest heap of any process. */
   readonly liveHeapMb: number
   readonly postgresCpuMs: number
   readonly peakInFlight: number
-  /** The claims that another engine won. */
+  /** The number of jobs that another engine claimed first. */
   readonly lost: number
 }
 

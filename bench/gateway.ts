@@ -1,6 +1,6 @@
 import { startGateway } from "../test/support/RpcGateway.ts"
 
-// The stand-in for PostgREST: one transaction per request, ten connections.
+// Replaces PostgREST. Each request is one transaction, and the gateway has ten connections to the database.
 const gateway = await startGateway({
   databaseUrl: process.env.DATABASE_URL ?? "",
   statementTimeoutMs: 60_000

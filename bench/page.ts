@@ -1,6 +1,5 @@
 /**
- * Measures the size of a page with a thousand integrations, and the CPU time to render it, without the database. Usage:
- * `bun bench/page.ts`.
+ * Measures the size and the rendering time of a page with a thousand integrations. Uses no database. Usage: `bun bench/page.ts`.
  */
 import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {

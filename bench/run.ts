@@ -90,7 +90,7 @@ const measureTicks = (servers: Servers) =>
         ]
   )
 
-// With 0 ms jobs, one engine saturates the machine.
+// If jobs take no time, a single engine already saturates the machine.
 const measureFleet = (servers: Servers) =>
   several(
     servers,

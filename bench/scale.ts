@@ -33,7 +33,10 @@ const openLoader = async ({ databaseUrl }: Site): Promise<SQL> => {
   return loader
 }
 
-/** Inserts runs from the past year, one in a hundred failed. Every second integration has a run before the retention period. */
+/**
+ * Inserts runs from the past year. One run in a hundred failed, and every second integration also has one run older than the
+ * retention period.
+ */
 const fillLog = async (loader: SQL): Promise<void> => {
   const indexes: ReadonlyArray<{ name: string; definition: string }> = await loader`
     select indexname as name, indexdef as definition from pg_indexes
@@ -54,7 +57,7 @@ const fillLog = async (loader: SQL): Promise<void> => {
                    else date_trunc('day', now()) - (k - random()) * interval '365 days' / ${runsEach} end as at,
               case when (i.n + k) % 100 = 0 then 'failed' else 'completed' end as status) s`)
   for (const { definition } of indexes) await loader.unsafe(definition)
-  // Schedules from a year ago give the audit slots to check.
+  // The schedules start a year ago, so that the audit has slots to check.
   await loader.unsafe(`
     insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
     select i.id, i.schedule_version, i.sync_schedule, i.timezone, true, s.at, s.at, s.at

@@ -79,8 +79,8 @@ const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wan
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
-// Builds in a temporary directory and then renames, so that processes running the old binary are not disturbed.
-// The modification time is the start of the build, so that a source edited during the build is newer.
+// Builds in a temporary directory and then moves the binary, so that processes running the old binary are not disturbed. The
+// modification time is the start of the build, so that a source edited during the build is newer.
 const startedAt = new Date()
 const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
 const part = join(buildDirectory, basename(outfile))

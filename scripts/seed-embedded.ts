@@ -18,7 +18,7 @@ export const makeSeed = async (): Promise<string> => {
   const seed = await pglite.dumpDataDir("gzip")
   await pglite.close()
   await mkdir(dirname(path), { recursive: true })
-  // Another process may be reading the file, so it is renamed when complete.
+  // Writes a temporary file and renames it, because another process may read the seed at any time.
   const part = `${path}.${process.pid}`
   await Bun.write(part, seed)
   await rename(part, path)

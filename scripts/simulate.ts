@@ -4,7 +4,7 @@
  *   bun run simulate [--seeds 1000] [--from 1] [--minutes 90] [--jobs 2] [--keep-going]   many seeds, in several processes
  *   bun run simulate --seed 4711 [--minutes 90] [--trace]   replays one seed exactly
  *
- * Exits with 1 and prints the command that replays the world when an invariant is violated. --json prints the totals as JSON.
+ * If an invariant is violated, prints the command that replays the world, and exits with 1. --json prints the totals as JSON.
  */
 import { availableParallelism } from "node:os"
 import { INVARIANTS } from "../test/simulation/Invariants.ts"

@@ -4,8 +4,8 @@ import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
 /**
- * graphile-worker in its fastest configuration: a local queue of 100 jobs. Finished jobs are deleted, so a table serves as
- * the run log: one bulk insert and, with `history`, two updates per job.
+ * Runs graphile-worker in its fastest configuration: a local queue of 100 jobs. graphile-worker deletes finished jobs. `history`
+ * therefore records each job's start and outcome in a table.
  */
 export const graphile =
   (history: boolean): Contender =>

@@ -1,7 +1,7 @@
 import type { Contender } from "../Spec.ts"
 import { invoke, pool } from "./Job.ts"
 
-/** Performs only the invocations, over keep-alive connections or a new connection each. */
+/** Performs only the invocations. `keepalive` reuses connections; otherwise, each invocation opens a connection. */
 export const invocations =
   (keepalive: boolean): Contender =>
   async ({ concurrency, functionUrl, jobs }) => ({

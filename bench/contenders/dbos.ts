@@ -8,8 +8,8 @@ import { invoke } from "./Job.ts"
 process.noDeprecation = true
 
 /**
- * DBOS Transact in its fastest configuration: one bulk insert, then a queued workflow with one step per job. DBOS starts jobs
- * only when it polls, so this contender polls every millisecond.
+ * Runs DBOS Transact in its fastest configuration: all jobs are enqueued at once, and each job is a workflow with one step. DBOS
+ * starts jobs only when it polls, so this contender polls every millisecond.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   let left = jobs

@@ -1,4 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/** Only the invocations: the lower bound for all contenders. */
+/** Performs only the invocations, as a lower bound for all contenders. */
 export const contender = invocations(true)

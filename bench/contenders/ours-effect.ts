@@ -3,7 +3,10 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** The pauses between calls, like the engine's. A call costs the database about as much as ten more runs in the same call. */
+/**
+ * The pauses between calls are the same as in the engine. Each pause collects more runs for the next call, which reduces the load
+ * on the database.
+ */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 

@@ -2,7 +2,7 @@ import { createClient } from "@supabase/supabase-js"
 import type { Contender } from "../Spec.ts"
 import { invoke, microBatch, pool } from "./Job.ts"
 
-/** Bulk calls over supabase-js: one RPC for many starts, and one RPC for many outcomes. */
+/** Records many starts or many outcomes in one RPC, over supabase-js. */
 export const contender: Contender = async (spec) => {
   const client = createClient(spec.gatewayUrl, spec.secretKey, { auth: { persistSession: false } })
   const rpc = async (name: string, args: object) => {

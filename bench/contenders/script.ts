@@ -3,7 +3,7 @@ import pLimit from "p-limit"
 import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
-/** A typical first implementation: p-limit, and three requests per job. */
+/** Imitates a typical first implementation: p-limit limits the concurrency, and each job needs three database requests. */
 export const contender: Contender = async (spec) => {
   const client = createClient(spec.gatewayUrl, spec.secretKey, { auth: { persistSession: false } })
   const rpc = async (name: string, args: object) => {

@@ -25,7 +25,7 @@ const EVERYWHERE: ReadonlySet<string> = new Set(["Domain", "Version"])
 
 type Graph = ReadonlyMap<string, ReadonlyArray<string>>
 
-/** Returns the diagram, without an arrow if a path through other components leads to the same component. */
+/** Returns the diagram. Omits the arrow to a component that is also reached through another component. */
 const flowchartOf = (graph: Graph): ReadonlyArray<string> => {
   const components = [...graph.keys()].toSorted()
   const arrows = components.flatMap((from) => {

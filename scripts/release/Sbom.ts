@@ -40,7 +40,7 @@ const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Lock
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    // Unused peer dependencies are not installed (bunfig.toml), and used peer dependencies are also our own dependencies.
+    // Peer dependencies need no visit: those in use are also direct dependencies, and the others are not installed.
     const { dependencies, optionalDependencies } = locked[2]
     const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)

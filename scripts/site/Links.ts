@@ -26,14 +26,14 @@ interface Markdown {
   }
 }
 
-/** The source file of each page. Null: the build generated the page. */
+/** The source file of each page, except for generated pages. */
 export type Sources = ReadonlyMap<string, string>
 
 const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link)
 
 /**
- * Converts pages written for GitHub into site pages. Links to other files point to a copy, and `linked` receives the file's path.
- * Throws on a broken link.
+ * Converts pages written for GitHub into site pages. A link to a file that is not a page points to a copy, and the file's path is
+ * added to `linked`. Throws on a broken link.
  */
 export const siteLinks =
   (root: string, sources: Sources, linked: Set<string>) =>

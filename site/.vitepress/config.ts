@@ -18,7 +18,7 @@ const sources = new Map(
 )
 const linked = new Set<string>()
 
-// In the generated pages, a module with namespaces is a folder.
+// In the generated API pages, a module that contains namespaces is a folder with an index page.
 const api = Object.keys(JSON.parse(read("jsr.json")).exports).map((subpath) => {
   const name = subpath.replace(/^\./, "sync-scheduler")
   const isFolder = existsSync(join(root, "site/.content/api", name, "index.md"))

@@ -93,7 +93,10 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["why", "explain"]
 ])
 
-/** Returns the commands whose last word is `typed`, such as `runs retry` for `retry`. Otherwise uses SYNONYMS. */
+/**
+ * Returns the commands whose last word is `typed`, such as `runs retry` for `retry`. If there are none, returns the entry in
+ * SYNONYMS.
+ */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)
   return found.length > 0 ? found.join('" or "') : SYNONYMS.get(typed)
@@ -178,7 +181,7 @@ const lineOf = (
     const takesValue = flags.some((one) => one.name === flag && one.value !== undefined)
     return takesValue ? values.flatMap((value) => [`--${flag}`, quoted(value)]) : [`--${flag}`]
   }
-  // Hints adds `--demo` in this position, unless it is already there.
+  // Places `--demo` where ./Hints.ts would insert it.
   const demo = [...given].filter(([flag]) => flag === "demo").flatMap(wordsOf)
   const words = [...given].filter(([flag]) => flag !== "demo").flatMap(wordsOf)
   return ["sync-scheduler", name, ...demo, ...positionals.map(quoted), ...words].join(" ")

@@ -55,7 +55,7 @@ export interface Loaded {
   readonly json?: Schema.Schema.AnyNoContext
 }
 
-/** A command that is called every few seconds. Does not load Effect, and returns its own exit code. */
+/** The code of a command that is called every few seconds. Returns the exit code, without loading Effect. */
 export type FastCommand = (given: Arguments) => Promise<number>
 
 /** A command's implementation: prints the result and returns the exit code. */

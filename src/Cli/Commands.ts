@@ -32,7 +32,7 @@ import { readyCommand, serveCommand } from "./Serve/ServeCommands.ts"
 import { setupCommand } from "./Setup/SetupCommand.ts"
 import { statusCommand } from "./Status/StatusCommand.ts"
 
-/** Every command, in the order of help. */
+/** All commands, in the order in which the help lists them. */
 export const commands: ReadonlyArray<Command> = [
   runCommand,
   serveCommand,

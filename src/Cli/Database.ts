@@ -8,7 +8,7 @@ import type { Cli } from "./Command.ts"
 import { demoDirectory } from "./Demo/DemoDirectory.ts"
 import { CommandError, configError, connectionError } from "./Failure.ts"
 
-/** Connects to the database of the settings or of `--demo`. *Fails with* the problems in the settings. */
+/** Connects to the configured database, or to the database that `--demo` selects. *Fails with* the problems in the settings. */
 export const connect = ({
   arguments: given,
   sources,
@@ -35,10 +35,13 @@ export const withDatabase = <A>(
     )
   )
 
-/** The operations before the first call. If the database rejects one, a setting or the directory is wrong. */
+/** The operations that precede the first call. If the database rejects one of them, a setting or the directory is wrong. */
 const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
 
-/** Returns an error with the exit code of a tick: 2, 4 or 5. A call that the database rejects indicates a bug: exit 1. */
+/**
+ * Returns an error with the exit code that a tick would have: 2, 4 or 5. If the database rejects a call, the exit code is 1,
+ * because the cause is a bug.
+ */
 export const databaseError = (error: SupabaseError): CommandError =>
   error.reason === "Rejected" && !OPENING.has(error.operation)
     ? new CommandError({ exit: 1, errors: [tickError(error)] })

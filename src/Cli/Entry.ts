@@ -22,7 +22,7 @@ export const start = async (
   return execute({ main: loaded.main, arguments: request.arguments }, layers)
 }
 
-/** The exit codes for usage errors: `ready` then reports not ready, and `check` UNKNOWN instead of CRITICAL. */
+/** The commands whose exit code for a usage error is not 2. `ready` reports not ready, and `check` reports UNKNOWN. */
 const MISUSE: ReadonlyMap<string, number> = new Map([
   ["ready", 1],
   ["check", 3]

@@ -1,4 +1,4 @@
-/** `short` is for help, and `meaning` for the reference. */
+/** The help shows `short`, and the reference shows `meaning`. */
 export interface ExitMeaning {
   readonly code: string
   readonly short: string

@@ -13,8 +13,8 @@ import { tickError } from "../Engine/SummaryBuilder.ts"
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5
 
 /**
- * One entry of `errors` per problem: `message` says what failed and why, and `hint` how to fix it. `code` is stable. `detail` is
- * for `--verbose` and JSON.
+ * `errors` contains one entry per problem. `message` says what failed and why, and `hint` says how to fix it. `code` is stable.
+ * `detail` is for `--verbose` and JSON.
  */
 export class CommandError extends Data.TaggedError("CommandError")<{
   readonly exit: Exclude<ExitCode, 0>
@@ -60,7 +60,9 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
   ]
 ])
 
-/** Returns an error with exit code 2 if the address or directory is unusable. Otherwise, the exit code is that of a tick. */
+/**
+ * Returns an error with exit code 2 if the address or directory is unusable. Otherwise, the exit code is the same as for a tick.
+ */
 export const connectionError = (error: SupabaseError): CommandError => {
   const [message, hint] = OPENING.get(error.code) ?? OPENING.get(error.operation) ?? [null, ""]
   const errors = [
@@ -77,12 +79,15 @@ export const connectionError = (error: SupabaseError): CommandError => {
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }
 
-/** The error codes that abort a tick, with their exit codes. The first match counts. */
+/**
+ * The error codes that abort a tick, with their exit codes. If several occur, the first one in this list determines the exit
+ * code.
+ */
 const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.entries(commandCodes)
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])
 
-/** With the errors of the tick, these fields of a Summary determine the exit code. */
+/** The fields of a Summary that affect the exit code, apart from the errors. */
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number

@@ -1,7 +1,7 @@
 import type { IntegrationState } from "../Operator/IntegrationState.ts"
 import { type Field, nameOf, PAINT } from "./Listing.ts"
 
-/** Text output has the name, or the start of the id if there is no name. TSV has the name and the id. */
+/** Text output shows the name, or the start of the id if there is no name. TSV contains the name and the id. */
 export const orgFields: ReadonlyArray<
   Field<{ readonly org_id: string; readonly org_name: string | null }>
 > = [

@@ -2,7 +2,7 @@ import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
 
 /**
  * Replaces this process if an environment variable would change Bun's behaviour. The new process has the same ID, open files and
- * arguments. Returns null if no replacement is needed, or an exit code if the process cannot be replaced (on Windows).
+ * arguments. Returns null if no replacement is needed. Returns an exit code on Windows, where a process cannot be replaced.
  */
 export const launch = (argv: ReadonlyArray<string>): number | null => {
   if (!Bun.isStandaloneExecutable) return null
@@ -11,7 +11,7 @@ export const launch = (argv: ReadonlyArray<string>): number | null => {
   try {
     process.execve?.(process.execPath, [process.argv0, ...argv], environment)
   } catch {
-    // The error message after this block reports the failure.
+    // The code below reports the failure.
   }
   const names = hostileVariables.filter(({ name }) => process.env[name] && !environment[name])
   if (names.length === 0) return null

@@ -5,7 +5,10 @@ import { safe } from "./Style.ts"
 import { type Cell, renderTable, wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A column of a list. `show` returns the cell of text output, and `plain` the value in TSV. Null omits the column. */
+/**
+ * A column of a list. `show` returns the cell for text output, and `plain` returns the value for TSV. If one is null, that output
+ * omits the column.
+ */
 export interface Field<A> {
   readonly title: string
   /** The column's name in `-o tsv`; the default is the title in lower case. */

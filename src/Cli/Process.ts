@@ -82,7 +82,7 @@ export const execute = async (
   return 1
 }
 
-/** Only an engine has runs that must finish. */
+/** Detects whether the command created an engine. Without an engine, there are no runs that must finish. */
 const watched = (
   layers: LayerFactories
 ): { readonly layers: LayerFactories; readonly hasEngine: () => boolean } => {

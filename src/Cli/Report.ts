@@ -44,7 +44,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/** Formats an instant, such as `2026-11-24 02:00 UTC`. Omits zero seconds, and the date if it is the date of `today`. */
+/** Formats an instant, such as `2026-11-24 02:00 UTC`. Omits zero seconds. Omits the date if it is also the date of `today`. */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")
@@ -175,7 +175,7 @@ export const reportTsv = (summary: Summary, context: ReportContext): ReadonlyArr
   return tsv(fieldsOf(lines, summary.started_at, context), lines)
 }
 
-/** Formats the runs and skips of a tick as a table, failures first, and the totals. */
+/** Formats the runs and skips of a tick as a table with failures first, followed by the totals. */
 export const reportLines = (
   summary: Summary,
   context: ReportContext,

@@ -59,7 +59,7 @@ export const windowOf = ({
     )
   })
 
-/** `holes`: slots with neither a run nor a record. */
+/** `holes` contains the slots that have no run and are not recorded as skipped. */
 export const json = Schema.Struct({
   now: Instant,
   from: Instant,

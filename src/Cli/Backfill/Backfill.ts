@@ -17,8 +17,9 @@ import { target } from "../Target.ts"
 import { isJson } from "../Terminal.ts"
 import { isUuid } from "../Values.ts"
 
-/** The maximum number of slots to list as text and as JSON. `count` includes all slots. */
+/** The maximum number of slots in text output. */
 const SHOWN = 20
+/** The maximum number of slots in JSON output. The field `count` also counts the omitted slots. */
 const SHOWN_JSON = 1000
 const ASK_WITHIN_MS = 10_000
 

@@ -31,7 +31,10 @@ const namesOf = ({ name, short }: Flag): ReadonlyArray<string> => [
   ...(short === undefined ? [] : [`-${short}`])
 ]
 
-/** Returns the shell case that completes a command's next word. A flag with a free value has no candidates. */
+/**
+ * Returns the clause of a bash `case` statement that completes a command's next word. A flag that accepts any text has no
+ * candidates.
+ */
 const bashCase = (command: Command): string => {
   const flags = flagsOf(command)
   const after = flags.flatMap((flag) => {

@@ -6,7 +6,7 @@ import { type CommandError, usageError } from "../Failure.ts"
 
 const MARKER = "SYNC_SCHEDULER_DEMO.txt"
 
-/** The command that created a demo directory: `demo --keep` (`tick`) or `serve --demo` (`story`). */
+/** The kind of a demo directory. `demo --keep` creates a `tick` directory, and `serve --demo` creates a `story` directory. */
 export type DemoKind = "tick" | "story"
 
 const COMMANDS: Record<DemoKind, string> = { tick: "demo --keep", story: "serve --demo" }

@@ -13,7 +13,7 @@ interface Character {
   /** The number of days with recorded runs. */
   readonly days: number
   readonly takesMs: number
-  /** The average number of runs per failed run; 0 if no run fails. */
+  /** The average number of runs between two failures; 0 if no run fails. */
   readonly failsEvery: number
   readonly now: "fine" | "failing" | "paused" | "unknown" | "late" | "new" | "invalid"
 }
@@ -101,7 +101,7 @@ export const storyAt = (
 const FAILING_RUNS = 5
 const PAUSED_MS = 3 * DAY
 
-/** The age, in ms, of the last slot of a late or unknown integration. By this age, a normal run has ended. */
+/** The time since the last slot of a late or unknown integration, in ms. A normal run would have ended by now. */
 const LONG_MS = 20 * MINUTE
 
 const endOf = ({ now: state }: Character, now: number): number => {

@@ -15,10 +15,7 @@ export const staleCache = error("schema", {
 
 const NO_RUN = "00000000-0000-4000-8000-000000000000"
 
-/**
- * Checks whether the Data API knows the functions through which integrations report. Ignores every other failure, because
- * function calls reveal it.
- */
+/** Checks whether the Data API knows the functions through which integrations report. Ignores all other failures. */
 export const reportingFindings: Effect.Effect<
   ReadonlyArray<CheckResult>,
   never,

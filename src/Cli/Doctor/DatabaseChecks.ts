@@ -24,7 +24,7 @@ export interface Examined {
   readonly catalog: SchemaCatalog | null
   /** The newest applied migration; null if none is applied, undefined if unknown. */
   readonly version: string | null | undefined
-  /** The oldest engine version that a newer schema supports, see Database/SchemaVersion. Null if the schema is not newer. */
+  /** The oldest engine version that a newer schema supports. Null if the schema is not newer. See Database/SchemaVersion. */
   readonly enginesFrom: string | null
   readonly skew: ClockSkew | null
   /** Whether the Data API lacks a function that the database's version includes. */
@@ -34,11 +34,10 @@ export interface Examined {
 /** The maximum time to retry, in ms. PostgREST responds with PGRST002 for one or two seconds after it loses its connections. */
 const ASK_WITHIN_MS = 3000
 
-/**
- * `place`: the database's display name. `isApi`: whether the Data API is used, which shows no catalog before the installation.
- */
 export interface ExaminedDatabase {
+  /** The database's display name. */
   readonly place: string
+  /** Whether the Data API is used. Before the installation, the Data API gives no access to the catalog. */
   readonly isApi: boolean
 }
 
@@ -96,7 +95,10 @@ export const examine = ({
     return { ...nothing, findings: [reached], version, isStale }
   })
 
-/** Returns the oldest engine version that a newer schema supports, or null if the schema is not newer or names no version. */
+/**
+ * Returns the oldest engine version that a newer schema supports. Returns null if the schema is not newer or declares no such
+ * version.
+ */
 const readEnginesFrom = (version: string | null): Effect.Effect<string | null, never, Supabase> =>
   version === null || version <= SCHEMA_VERSION
     ? Effect.succeed(null)
@@ -105,7 +107,7 @@ const readEnginesFrom = (version: string | null): Effect.Effect<string | null, n
         Effect.orElseSucceed(() => null)
       )
 
-/** Whether the error means that a function is missing, rather than the database or the exposed schema. */
+/** Whether the error means that only a function is missing, not the whole database or the exposed schema. */
 const isOld = ({ code, reason }: SupabaseError): boolean =>
   reason === "Missing" && code !== "3D000" && code !== "PGRST106"
 

@@ -170,7 +170,7 @@ const PAINT: Record<CheckResult["level"], keyof Style> = {
   error: "red"
 }
 
-/** Wraps text to the terminal's width after `column`. Without a terminal, the text is one line. */
+/** Wraps text that starts in `column` to the terminal's width. Without a terminal, the text is one line. */
 const hanging = (text: string, column: number, width: number | null): ReadonlyArray<string> =>
   width === null ? [safe(text)] : wrap(safe(text), Math.max(width - column, 20))
 

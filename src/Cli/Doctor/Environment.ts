@@ -4,7 +4,7 @@ import { parseUrl } from "../../Domain/Url.ts"
 import { type HttpProxy, proxyOf } from "../../Http/Proxy.ts"
 import { type CheckResult, ok } from "./CheckResult.ts"
 
-/** Lists the proxies to the project, and the certificate authorities that are trusted in addition to Bun's own. */
+/** Lists the proxies in use, and the trusted certificate authorities that are not built into Bun. */
 export const environmentFindings = (
   environment: Readonly<Record<string, string | undefined>>,
   settings: Settings

@@ -11,8 +11,8 @@ import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 const MOST = 20
 
 /**
- * Checks whether the functions respond to OPTIONS requests, which export nothing. The platform does not check the key of these
- * requests, so runs of the last day show whether the functions accept the key.
+ * Checks whether the functions respond to OPTIONS requests, which start no sync. The platform ignores the key of these requests.
+ * Therefore, runs that failed because of the key are also reported.
  */
 export const functionFindings = (
   functions: FunctionSettings,

@@ -26,7 +26,7 @@ export const schemaFindings = (
   if (version === undefined) return []
   if (version === null) return [noMigrations]
   const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
-  // Objects can be recreated in this order.
+  // In this order, each object comes after the objects that it depends on.
   const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
   const findings = [...ageFindings(version, enginesFrom), ...listed(inOrder.map(driftFinding))]
   if (findings.length > 0) return findings

@@ -6,11 +6,12 @@ import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
 const SLACK = /^https:\/\/hooks\.slack(?:-gov)?\.com\//
 
-/** The platform's time limits, in ms, for a function to respond and for a function to end. */
+/** The platform's time limit for a function's response, in ms. */
 const PLATFORM_ANSWER_MS = 150_000
+/** The platform's time limit for a function's total run time, in ms. */
 const PLATFORM_WORK_MS = 400_000
 
-/** Finds settings that are malformed, missing or unusual. `missing`: the settings that a tick needs but does not have. */
+/** Finds settings that are malformed, missing or unusual. `missing` lists the settings that a tick needs and that are not set. */
 export const settingFindings = (
   { problems, warnings }: Inspection,
   missing: Inspection["problems"]

@@ -53,13 +53,11 @@ const offset = (seconds: number): string => {
   return `UTC${seconds < 0 ? "-" : "+"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
 }
 
-/**
- * Returns the first sampled instant with different offsets. Returns null if there is none, or one side does not know the zone.
- */
+/** Returns the first sampled instant at which the offsets differ. Returns null if all offsets agree or cannot be compared. */
 const firstDifference = ({ offsets, timezone }: Zone, now: number): Difference | null => {
   const clock = wallClock(timezone)
   const first = offsets?.[0]
-  // PostgreSQL first reads a short zone name, such as CET, as an abbreviation without daylight saving time.
+  // PostgreSQL treats a short zone name, such as CET, as an abbreviation without daylight saving time.
   const isAbbreviation = !timezone.includes("/")
   if (isAbbreviation || Option.isNone(clock) || offsets == null || first === undefined) return null
   let next = 0

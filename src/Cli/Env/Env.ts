@@ -14,8 +14,8 @@ const Problem = Schema.Struct({
 })
 
 /**
- * Every setting; with `--changed`, only the settings that have a value. Secrets are masked. `environment`: variables that are not
- * settings but affect the program, such as a proxy.
+ * All settings, or only the settings that are set if `--changed` is given. Secrets are masked. `environment` contains variables
+ * that are not settings but affect the program, such as a proxy.
  */
 export const json = Schema.Struct({
   settings: Schema.Array(

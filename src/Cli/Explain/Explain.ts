@@ -30,7 +30,7 @@ import { windowOn, zoneFlag } from "../TimeArgument.ts"
 /** The default maximum number of slots in text output. */
 const SHOWN = 12
 
-/** If there are too many explanations, failed integrations come first. `more` is the number of omitted integrations. */
+/** `more` is the number of omitted integrations. Integrations with failed or unknown runs are omitted last. */
 export const json = Schema.Struct({
   now: Instant,
   explanations: Schema.Array(Shape),
@@ -158,7 +158,7 @@ const block = (
   ]
 }
 
-/** Consecutive slots that have the same outcome and no run, shown as one row. */
+/** One row of the output. Consecutive slots without a run share a row if they have the same outcome and reason. */
 interface Row {
   readonly first: ExplainedSlot
   readonly last: ExplainedSlot

@@ -9,8 +9,8 @@ const FOLDERS = ["integration-sync", "sync-scheduler"]
 const FENCE = "_shared/syncRun.ts"
 
 /**
- * Keyed by path relative to supabase/functions. Imported as a macro: Bun calls it during the build, so that the binary contains
- * the text of the files.
+ * Returns the text of each file, keyed by path relative to supabase/functions. Bun calls this macro during the build, so that the
+ * binary contains the texts.
  */
 export const readFunctionFiles = (): Record<string, string> => {
   const paths = readdirSync(root, { recursive: true, encoding: "utf8" })

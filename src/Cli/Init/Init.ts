@@ -43,7 +43,10 @@ export const main: Main = ({ arguments: given, terminal }) =>
     return report.files.some(({ status }) => status === "different") ? 3 : 0
   })
 
-/** If the project already has the Edge Function of the scheduler, the choice includes this function to keep it up to date. */
+/**
+ * Returns the choice that the flags express. Always includes the scheduler's Edge Function if the project already has it, to keep
+ * it up to date.
+ */
 export const choiceOf = (
   directory: string,
   given: Pick<Arguments, "value">

@@ -7,8 +7,9 @@ import { readFunctionFiles } from "./FunctionFiles.ts" with { type: "macro" }
 const MIGRATIONS = "supabase/migrations"
 const FUNCTIONS = "supabase/functions"
 
-/** The function of the example, and the Edge Function that contains the engine. */
+/** The function that the example integration invokes. */
 export const EXAMPLE = "integration-sync"
+/** The Edge Function that contains the engine. */
 export const EDGE = "sync-scheduler"
 
 const functionFiles: Record<string, string> = readFunctionFiles()
@@ -19,7 +20,7 @@ export interface Choice {
   readonly edge: boolean
 }
 
-/** Each of these functions needs a section in config.toml. */
+/** Returns the names of the supplied Edge Functions in this choice. Each of these functions needs a section in config.toml. */
 export const chosenFunctions = ({ edge, syncFunction }: Choice): ReadonlyArray<string> => [
   ...(syncFunction === EXAMPLE ? [EXAMPLE] : []),
   ...(edge ? [EDGE] : [])

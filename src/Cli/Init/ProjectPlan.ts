@@ -13,12 +13,12 @@ export interface ProjectPlan {
   readonly config: {
     readonly text: string
     readonly why: string
-    /** If true, `supabase init` creates the file, and the next plan includes the changes. */
+    /** Whether config.toml is missing. After `supabase init` creates the file, the next plan includes the changes. */
     readonly isMissing: boolean
   } | null
 }
 
-/** `seed`: whether the example belongs in seed.sql. */
+/** Plans the changes to a project. `seed` adds the example to seed.sql. */
 export const planProject = async (
   directory: string,
   choice: Choice,
@@ -60,7 +60,7 @@ const planSeed = async (directory: string): Promise<PlannedFile> => {
     : edit(SEED, text, withExample(text))
 }
 
-/** Returns the removed and added lines, after the number of the first line. Expects one contiguous change. */
+/** Returns the number of the first changed line, the removed lines and the added lines. Expects one contiguous change. */
 export const hunkOf = (before: string, after: string): ReadonlyArray<string> => {
   const [old, now] = [before.split(/\r?\n/), after.split(/\r?\n/)]
   const shorter = Math.min(old.length, now.length)

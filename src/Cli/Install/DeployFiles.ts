@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** Files that need the source tree. */
+/** Omits these files, because they need the source code. */
 const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
 
-/**
- * Keyed by path relative to deploy/. Imported as a macro: Bun calls it during the build, so that the binary contains the text of
- * the files.
- */
+/** Returns the text of each file, keyed by path. Bun calls this macro during the build, so that the binary contains the texts. */
 export const readDeployFiles = (): Record<string, string> => {
   const root = join(import.meta.dir, "../../../deploy")
   const paths = ["systemd", "docker", "k8s"].flatMap((folder) =>

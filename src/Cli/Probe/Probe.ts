@@ -42,7 +42,7 @@ const ProbedJson = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
   method: Schema.Literal("HEAD", "GET", "OPTIONS"),
-  /** Without the query, which may contain a key. */
+  /** The URL without its query string, which may contain a key. */
   url: Schema.String,
   /** Null in a dry run. */
   result: Schema.NullOr(Schema.Literal("reachable", "unreachable", "throttled")),
@@ -58,7 +58,7 @@ export const json = Schema.Struct({
   dry_run: Schema.Boolean,
   now: Instant,
   probed: Schema.Array(ProbedJson),
-  /** APIs that are not probed now. `until` is when the next probe is allowed, if known. */
+  /** The APIs that are not probed now. `until` is the time of the next permitted probe, or null if unknown. */
   waiting: Schema.Array(
     Schema.Struct({
       provider: Schema.String,

@@ -62,7 +62,7 @@ const openRun = (
       : Effect.ensuring(running, Fiber.interruptFork(pings.started))
   })
 
-/** Sends the start ping, if a dead man's switch is configured. `end` sends the result ping. */
+/** Sends the start ping if a dead man's switch is configured. The returned `end` sends the result ping. */
 const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
   Effect.gen(function* () {
     if (settings.pingUrl === null) return null

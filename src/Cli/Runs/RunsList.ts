@@ -52,7 +52,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns undefined for all statuses. */
+/** Returns the statuses to list, or undefined to list all. */
 export const statusesOf = ({
   arguments: given
 }: Pick<Cli, "arguments">): Effect.Effect<ReadonlyArray<RunStatus> | undefined, CommandError> => {

@@ -11,8 +11,9 @@ import { runFields } from "./RunsList.ts"
 
 const DEFAULT_INTERVAL_MS = 2_000
 const LEAST_INTERVAL_MS = 250
-/** Changes are detected only in the newest NOTICED runs, if their slots are at most this old. */
+/** Runs with older slots are not checked for changes. */
 const WINDOW_MS = 2 * 3_600_000
+/** The maximum number of runs to check for changes. */
 const NOTICED = 500
 
 /** `runs tail`: prints a line for every run that starts or changes. Waits while the database is unavailable. */
