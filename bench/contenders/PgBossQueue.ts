@@ -2,7 +2,7 @@ import { PgBoss, type WorkOptions } from "pg-boss"
 import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
-/** Inserts all jobs into pg-boss at once, and processes them until every job is completed. pg-boss keeps finished jobs. */
+/** Inserts all jobs into pg-boss in one call, and processes them until every job is completed. pg-boss keeps finished jobs. */
 export const pgBoss =
   (options: (concurrency: number) => WorkOptions): Contender =>
   async ({ concurrency, databaseUrl, functionUrl, jobs }) => {

@@ -8,7 +8,7 @@ import { invoke } from "./Job.ts"
 process.noDeprecation = true
 
 /**
- * Runs DBOS Transact in its fastest configuration: all jobs are enqueued at once, and each job is a workflow with one step. DBOS
+ * Runs DBOS Transact in its fastest configuration: one call enqueues all jobs, and each job is a workflow with one step. DBOS
  * starts jobs only when it polls, so this contender polls every millisecond.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {

@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import type { Contender } from "../Spec.ts"
 import { invoke, microBatch, pool } from "./Job.ts"
 
-/** Inserts all rows at once, and updates the started and completed rows in micro-batches. Uses no locks, leases or history. */
+/** Inserts all rows in one statement. Records starts and outcomes in micro-batches. Uses no locks, leases or history. */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const sql = new SQL(databaseUrl, { max: 4 })
   await Promise.all(Array.from({ length: 4 }, () => sql`select 1`))
