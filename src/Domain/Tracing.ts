@@ -21,7 +21,6 @@ export const traced =
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
   whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
 
-/** Runs an effect under an existing span. */
 export const underSpan = <A, E, R>(
   span: Tracer.Span,
   effect: Effect.Effect<A, E, R>

@@ -23,7 +23,7 @@ const MAX_REJECTED = 1_000
 
 interface Progress {
   readonly startedAt: number
-  /** Slots, runs and cursors that this tick must not claim again. */
+  /** Slots, runs and cursors that this tick must not process again. */
   readonly seen: HashSet.HashSet<string>
   readonly rejected: HashSet.HashSet<string>
   /** Integrations whose next slot this tick claims as soon as their current run ends. */

@@ -1,6 +1,8 @@
 import { type Clock, Effect } from "effect"
 
-/** One instant on two clocks, in milliseconds. While a process is frozen or a machine is suspended, one clock can stop. */
+/**
+ * One instant on two clocks, in milliseconds. While a process is frozen or a machine is suspended, one of the clocks can stop.
+ */
 export interface Instants {
   readonly wall: number
   readonly monotonic: number

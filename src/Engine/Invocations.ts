@@ -56,7 +56,7 @@ export const notSent = (ready: ReadyRun) =>
     return { ...ready, outcome: staleStart, sent: at, answered: at, span } satisfies AnsweredRun
   })
 
-/** Errors and defects become outcomes. */
+/** Converts errors and defects to outcomes. */
 const invokeOnce = (run: StartedRun, sent: Instants) =>
   Effect.gen(function* () {
     const invoker = yield* Invoker

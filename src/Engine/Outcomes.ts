@@ -129,7 +129,6 @@ const unrecorded = (answer: AnsweredRun) =>
     return { answer, settlement }
   })
 
-/** Returns the wait before the next attempt, in milliseconds. */
 const retryInMs = (attempt: number, outcome: Extract<Outcome, { readonly _tag: "NotExecuted" }>) =>
   Effect.gen(function* () {
     if (outcome === staleStart) return 0

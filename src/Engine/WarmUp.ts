@@ -6,7 +6,7 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** After this many consecutive failures to reach a function, its other runs wait for the next tick. */
+/** After this many consecutive failures to reach a function, the function's other runs wait for the next tick. */
 const MAX_UNREACHED = 10
 /** A first contact slower than this, in milliseconds, is a cold start, unless the function reports otherwise. */
 const COLD_AFTER_MS = 1_000
