@@ -5,7 +5,7 @@ export { settingsTable as table, subjects } from "./Config/SettingsTable.ts"
 
 /** The engine's settings (Config/SettingsTable). Durations are in milliseconds. */
 export interface EngineSettings {
-  /** The name in `claimed_by`, `sync_tick` and events; unique per process. */
+  /** The engine's name in `claimed_by`, `sync_tick` and events. Each process has a different name. */
   readonly engineId: string
   readonly concurrency: number
   readonly invokeTimeoutMs: number

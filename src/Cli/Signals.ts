@@ -52,8 +52,8 @@ const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal]
 
 /**
  * Calls `stop` with the exit code on the first stop signal. A second SIGTERM, SIGINT or SIGQUIT ends the process immediately.
- * Other repeated signals do not: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right after SIGTERM. A
- * signal that was ignored at the start of the process (`nohup`, `trap ''`) stays ignored.
+ * Repeats of other signals do not, because a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right after
+ * SIGTERM. A signal that was ignored at the start of the process (`nohup`, `trap ''`) stays ignored.
  */
 export const onStopSignal = async (
   stop: (exitCode: number) => void,
@@ -109,8 +109,8 @@ const ignoredInStatus = (status: string): ReadonlySet<number> => {
 const SIG_IGN = 1n
 
 /**
- * Calls `sigaction(number, NULL, &old)`, because macOS has no /proc. The handler is the first word of the struct, as with glibc.
- * A test runs this function with glibc.
+ * Calls `sigaction(number, NULL, &old)`, because macOS has no /proc. On macOS and in glibc, the handler is the first word of the
+ * struct. A test runs this function with glibc.
  */
 export const ignoredByLibrary = async (library: string): Promise<ReadonlySet<number>> => {
   const { dlopen, ptr } = await import("bun:ffi")

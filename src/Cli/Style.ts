@@ -47,7 +47,7 @@ export const safe = (text: string): string => text.replace(ESCAPES, "").replace(
 
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gv
 
-/** Escapes control characters and invisible characters in JSON, which does not change its value. */
+/** Escapes control characters and invisible characters in JSON. The value of the JSON stays the same. */
 export const escapeJson = (json: string): string =>
   json.replace(UNSEEN, (character) =>
     character

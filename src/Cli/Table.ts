@@ -17,8 +17,8 @@ const INDENT = "    "
 const LEAST = 20
 
 /**
- * Formats aligned columns under a title line. If `width` is null, every row is one line. Otherwise, a last cell that does not fit
- * is wrapped, and a last title that does not fit is omitted.
+ * Formats aligned columns under a title line. If `width` is null, every row is one line. Otherwise, the last cell of a row is
+ * wrapped if it does not fit. The last title is omitted if it does not fit.
  */
 export const renderTable = (
   columns: ReadonlyArray<Column>,

@@ -19,7 +19,7 @@ const misnamed = ({ fix, why }: UnresolvedName): CommandError => usageError(why,
 
 const named = Effect.mapError(readNamed, databaseError)
 
-/** "yesterday" refers to the clock of the database. */
+/** The database's current time. Words such as "yesterday" are relative to this time. */
 export const databaseNow: Effect.Effect<number, CommandError, Supabase> = Effect.mapError(
   readClock,
   databaseError
@@ -86,7 +86,7 @@ const byIntegration = (
   return typed.length > 0 ? Either.right(typed) : resolveName(names, text)
 }
 
-/** Complete ids are not looked up, because a deleted integration has slots but no name. */
+/** Looks up nothing if every argument is a complete id, so that deleted integrations can be audited. */
 export const auditScope = (
   given: Pick<Arguments, "value" | "values">
 ): Effect.Effect<Scope, CommandError, Supabase> =>

@@ -9,7 +9,7 @@ export interface Terminal {
   readonly verbose: boolean
   /** The width in columns; null if stdout is not a terminal. */
   readonly width: number | null
-  /** Writes a line of data and waits until stdout accepts it. A closed pipe (`| head`) drops the line. */
+  /** Writes a line of data and waits until stdout accepts it. If the pipe is closed (`| head`), the line is dropped. */
   readonly print: (line: string) => Effect.Effect<void>
   /** Prints a value as JSON: indented on a terminal, otherwise on one line. */
   readonly printJson: (value: unknown) => Effect.Effect<void>
@@ -17,7 +17,10 @@ export interface Terminal {
   readonly note: (line: string) => void
   /** Shows progress, on a terminal only. Each line replaces the previous line. Null clears the line. */
   readonly progress: (line: string | null) => void
-  /** Returns a line of input, or null at its end (Ctrl-D). The function is null if stdin or stdout is not a terminal. */
+  /**
+   * Returns a line of input, or null at the end of the input (Ctrl-D). The function itself is null if stdin or stdout is not a
+   * terminal.
+   */
   readonly ask: ((question: string) => Effect.Effect<string | null>) | null
   readonly isAsking: () => boolean
   /** Whether the reader has closed stdout. A read-only command can then end. */
@@ -37,7 +40,7 @@ export interface Looks {
 }
 
 export interface Streams {
-  /** Creating this stream takes 2 ms, so only a terminal that can ask calls the function. */
+  /** Creating this stream takes 2 ms, so it is created only for a terminal that can ask questions. */
   readonly stdin: () => NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
@@ -126,7 +129,7 @@ const askOn = (
   output: NodeJS.WriteStream,
   question: string
 ): Effect.Effect<string | null> =>
-  // Loading this module takes 2 ms.
+  // This module is loaded only when needed, because loading it takes 2 ms.
   Effect.flatMap(
     Effect.promise(() => import("node:readline")),
     ({ createInterface }) =>

@@ -5,7 +5,10 @@ import type { Arguments } from "./Command.ts"
 import { type CommandError, usageError } from "./Failure.ts"
 import { instantFlag } from "./Values.ts"
 
-/** Returns the zone of `--utc` or `--tz`, otherwise of TZ or the machine. *Fails with* a usage error for an unknown zone. */
+/**
+ * Returns the time zone from `--utc` or `--tz`. Without these flags, returns the zone from TZ or the machine. *Fails with* a
+ * usage error for an unknown zone.
+ */
 export const zoneFlag = (
   given: Pick<Arguments, "value" | "has">
 ): Effect.Effect<string, CommandError> => {
@@ -33,8 +36,9 @@ const DAY_MS = 86_400_000
 const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
 
 /**
- * Parses a point in time, in epoch milliseconds: an instant with its zone, a date (its start in `timezone`), `now`, `today`,
- * `yesterday`, or an age such as `7d`. Returns undefined if the flag is not given.
+ * Returns the point in time that the flag specifies, in epoch milliseconds, or undefined if the flag is not given. Accepts an
+ * instant with its zone, a date, `now`, `today`, `yesterday`, or an age such as `7d`. A date means the start of that day in
+ * `timezone`.
  */
 export const momentFlag = (
   given: Pick<Arguments, "value">,
@@ -104,8 +108,8 @@ export const spanFlag = (
 const NIGHT = { from: -6 * 3_600_000, to: 12 * 3_600_000 }
 
 /**
- * Returns the window of `--on`, or of `--from` and `--to`; by default, the last 24 hours. `to` is exclusive. `--on` is a day in
- * `timezone`, or `last night`: 18:00 yesterday to 12:00 today.
+ * Returns the window that `--on`, or `--from` and `--to`, specify. The default is the last 24 hours. `to` is exclusive. `--on`
+ * accepts a day in `timezone`, or `last night`, which means 18:00 yesterday to 12:00 today.
  */
 export const windowOn = (
   given: Pick<Arguments, "value" | "has">,

@@ -56,7 +56,7 @@ export const ignoredWarnings = (environment: Environment): ReadonlyArray<string>
     .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
 }
 
-/** Returns the obeyed variables that are set, without proxy credentials. */
+/** Returns the variables in `obeyedVariables` that are set. Removes proxy credentials from their values. */
 export const ambientOf = (
   environment: Environment
 ): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
@@ -70,8 +70,8 @@ const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 
 /**
- * Returns the environment to restart this program with, or null if `environment` is already suitable. Bun queues requests above
- * its request limit while their timeouts are already running.
+ * Returns the environment to restart this program with, or null if `environment` is already suitable. Bun queues requests that
+ * exceed its limit, and their timeouts run while they are queued.
  */
 export const cleanEnvironment = (
   environment: Environment,

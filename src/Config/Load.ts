@@ -7,7 +7,7 @@ import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** All missing and malformed settings, so that the user can fix them together. */
+/** Contains all missing and malformed settings, so that one error reports every problem. */
 export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -16,7 +16,7 @@ export class ConfigError extends Data.TaggedError("ConfigError")<{
   }
 }
 
-/** A malformed setting has its default in `settings` and a Problem in `problems`. */
+/** For a malformed setting, `settings` contains the default, and `problems` contains a Problem. */
 export interface Inspection {
   readonly settings: Settings
   /** The text and origin of each setting, by key. */
@@ -26,12 +26,12 @@ export interface Inspection {
   readonly warnings: ReadonlyArray<string>
 }
 
-/** Settings whose errors disable only telemetry. */
+/** An error in one of these settings disables only telemetry. */
 const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }) => key))
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** The minimum safe lease margin, in milliseconds: a run can be sent up to 20 s after the engine requests its start. */
+/** The minimum safe lease margin, in milliseconds. A run can be sent up to 20 s after the engine requests its start. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {

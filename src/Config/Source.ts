@@ -38,8 +38,8 @@ const present = (text: string | null | undefined): string | null => {
 }
 
 /**
- * Finds the text of a setting in the first source that sets it: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file that
- * `<KEY>_FILE` names, or the environment. *Fails with* a Problem if a named file cannot be read.
+ * Finds the text of a setting in the first source that sets it: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file named in
+ * `<KEY>_FILE`, or the environment. *Fails with* a Problem if a named file cannot be read.
  */
 export const find = (key: string, sources: Sources): Either.Either<Found, Problem> => {
   const flag = present(sources.flags[key])

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { httpUrl, oneOf, optional, type Parser, pattern, secret, withDefault } from "./Setting.ts"
 
-/** Parses `key=value,key=value` with percent-encoded values. *Source*: W3C Baggage, without properties. */
+/** Parses `key=value,key=value` with percent-encoded values. *Source*: W3C Baggage; its optional properties are not supported. */
 export const parsePairs = (text: string): ReadonlyArray<readonly [string, string]> | null => {
   const pairs = text
     .split(",")

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { AlertBatch } from "../Domain/Alert.ts"
 import { make } from "./Rpc.ts"
 
-/** Claims unsent alerts. No other engine gets them for 60 s. */
+/** Claims unsent alerts. For 60 s, no other engine can claim them. */
 export const takeAlerts = make({
   name: "take_sync_alerts",
   readOnly: false,
@@ -11,7 +11,7 @@ export const takeAlerts = make({
   result: () => AlertBatch
 })
 
-/** Records the result of each delivery. The database decides when a failed alert is retried, and finally abandons it. */
+/** Records the result of each delivery. The database decides when a failed alert is retried, and when it is abandoned. */
 export const markAlerts = make({
   name: "mark_sync_alerts",
   readOnly: false,

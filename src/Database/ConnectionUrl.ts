@@ -33,8 +33,8 @@ export interface PostgresUrl {
  * connection to another machine uses `require`, and a local connection uses `prefer`. A `%` that is not followed by two hex
  * digits is literal.
  *
- * Returns Left with an error message if the URL is invalid. The message names the character that makes the URL invalid, if there
- * is one. It never contains the URL, because the URL contains a password.
+ * Returns Left with an error message if the URL is invalid. The message quotes the invalid character, if there is one. It never
+ * contains the whole URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)

@@ -5,7 +5,7 @@ import { SchemaCatalog } from "./SchemaCatalog.ts"
 
 const Ids = Schema.Array(Schema.String)
 
-/** Everything that `doctor` reads from a database. A field that cannot be read is null, and the catalog shows the cause. */
+/** Everything that `doctor` reads from a database. A field that cannot be read is null. `catalog` shows the cause. */
 export const Diagnosis = Schema.Struct({
   now: Instant,
   role: Schema.String,
@@ -46,7 +46,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** Properties of an adopted table that can lose runs. `fix` is the SQL that corrects the property. */
+  /** Properties of an adopted table that can cause runs to be lost. `fix` is the SQL that corrects the property. */
   adoption_risks: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -57,7 +57,10 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** The time zones in use. `offsets`: [instant in milliseconds, new UTC offset in seconds], by the database's time zone data. */
+  /**
+   * The time zones in use. `offsets` lists [instant in milliseconds, new UTC offset in seconds], according to the database's time
+   * zone data.
+   */
   zones: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -123,7 +126,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** `cron` is null if pg_cron is not installed; `jobs` is null if the caller must not read them. */
+  /** `cron` is null if pg_cron is not installed. `jobs` is null if the caller lacks permission to read the jobs. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(

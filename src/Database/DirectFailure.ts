@@ -11,10 +11,10 @@ export interface DirectFailure {
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check; null without advice. */
+/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check. It is null if there is no advice. */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
-  /** Whether waiting cannot help, because the address, the user or the certificate is wrong. */
+  /** True if waiting cannot help, because the address, the user or the certificate is wrong. */
   readonly isPermanent: boolean
 }
 
@@ -113,7 +113,7 @@ const obstacles: ReadonlyArray<Cause> = [
   }
 ]
 
-/** A statement without a connection was not sent, regardless of the code. */
+/** If no connection was made, the statement was not sent, regardless of the error code. */
 export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict => {
   const refusal = refusals.find((cause) => fits(cause, failure))
   if (refusal !== undefined) {
@@ -163,7 +163,7 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
     return {
       why: `could not connect to ${server}, which has IPv6 addresses only`,
       hint: IPV4,
-      // Waiting can help: a machine with IPv6 gets the same failure while the server restarts.
+      // Waiting can help, because a server that is restarting causes the same failure on a machine with IPv6.
       isPermanent: false
     }
   }

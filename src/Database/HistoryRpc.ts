@@ -35,7 +35,10 @@ export const readAudit = make({
     })
 })
 
-/** Reads open backfills that can continue, oldest first, one per integration, as rows of type Backfill (Domain/BackfillPlan). */
+/**
+ * Reads the oldest open backfill of each integration, as rows of type Backfill (Domain/BackfillPlan). Omits backfills that must
+ * wait.
+ */
 export const readBackfills = make({
   name: "read_sync_backfills",
   readOnly: true,

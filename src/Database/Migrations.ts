@@ -17,7 +17,10 @@ export interface Migration {
   readonly sql: string
 }
 
-/** All migrations, in order. `Bun.build` inlines them, so no file is read at run time. A test finds missing files. */
+/**
+ * All migrations, in order. `Bun.build` inlines them, so no file is read at run time. A test reports files that are missing from
+ * this list.
+ */
 export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129000100", name: "tables", sql: tables },
   { version: "20261129000200", name: "schedule", sql: schedule },

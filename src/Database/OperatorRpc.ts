@@ -79,7 +79,7 @@ export const readNames = make({
     })
 })
 
-/** Reads a period's runs, in short form, and skipped ranges. Instants are epoch milliseconds. */
+/** Reads a period's skipped ranges, and its runs in short form. Instants are epoch milliseconds. */
 export const readActivity = make({
   name: "read_sync_activity",
   readOnly: true,
@@ -188,7 +188,7 @@ export const readRuns = make({
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Returns only runs that started, or still wait to start, more than this many milliseconds late. */
+      /** Returns only runs whose start is late by more than this many milliseconds. Includes runs that have not started yet. */
       p_late_ms: optional(Schema.Int),
       /** At most 1,000 runs. */
       p_limit: Schema.Int,
@@ -207,7 +207,7 @@ export const readRun = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** Null unless exactly one run matches. `candidates` are at most ten ids of the matching runs. */
+      /** Null unless exactly one run matches. `candidates` contains the ids of at most ten matching runs. */
       run: Schema.NullOr(
         Schema.Struct({
           ...RunView.fields,

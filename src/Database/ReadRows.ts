@@ -1,6 +1,6 @@
 import { Either, Option, ParseResult, Schema } from "effect"
 
-/** The id of a row without an integration id. */
+/** The placeholder for a missing integration id. */
 export const UNNAMED = "?"
 
 export interface UnreadableRow {

@@ -18,8 +18,8 @@ export type ArgumentType =
   | "timestamptz"
 
 /**
- * A SQL function in schema `public`, with arguments (`p_...`) and a jsonb result. An omitted argument has the function's default
- * value. SQL functions are named only in the Rpc files of src/Database.
+ * A SQL function in schema `public`, with arguments (`p_...`) and a jsonb result. An omitted argument takes the default value
+ * from the SQL function. Only the Rpc files in src/Database contain names of SQL functions.
  */
 export interface Rpc<A, R> {
   readonly name: string
@@ -30,7 +30,7 @@ export interface Rpc<A, R> {
   readonly decode: (answer: unknown) => Either.Either<R, string>
   /** Whether the call can be repeated safely because the function only reads. */
   readonly readOnly: boolean
-  /** The SQL expression that a direct connection sends instead of the call. It can use the arguments. */
+  /** The SQL expression that a direct connection evaluates instead of calling the function. It can refer to the arguments. */
   readonly body?: string
 }
 
@@ -155,7 +155,7 @@ export const claimRuns = make({
     })
 })
 
-/** The fields of a run that its start set or read. */
+/** The fields that `startRuns` returns for each started run. */
 export const RunStart = Schema.Struct({
   run_id: Schema.UUID,
   attempt: Schema.Int,
@@ -217,9 +217,9 @@ export const Settlement = Schema.Struct({
   error_code: Schema.optionalWith(Schema.String, { exact: true }),
   error_message: Schema.optionalWith(Schema.String, { exact: true }),
   response: Schema.optionalWith(Schema.Unknown, { exact: true }),
-  /** The wait before the next attempt, in milliseconds, for `not_executed`. */
+  /** For `not_executed`: the wait before the next attempt, in milliseconds. */
   retry_in_ms: Schema.optionalWith(Schema.Number, { exact: true }),
-  /** The function's time limit for `accepted`, in seconds since the start of the attempt. */
+  /** For `accepted`: the function's time limit, in seconds from the start of the attempt. */
   lease_seconds: Schema.optionalWith(Schema.Number, { exact: true }),
   health: Schema.optionalWith(HealthSignal, { exact: true })
 })

@@ -12,7 +12,7 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** The default time limit for a call, in milliseconds. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
-/** Reduces the detail to one line and masks keys. */
+/** Creates the error for a failed call. Reduces `detail` to one line and masks keys. */
 export const callError = (
   rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],

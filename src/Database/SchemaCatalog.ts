@@ -41,7 +41,10 @@ export interface Item {
   readonly print: string | null
 }
 
-/** An object that the migrations create. `since` and `changed` are the migrations that create it and last change it. */
+/**
+ * An object that the migrations create. `since` is the migration that creates the object, and `changed` is the last migration
+ * that changes it.
+ */
 export const ExpectedItem = Schema.Struct({
   kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
   name: Schema.String,
@@ -52,17 +55,17 @@ export const ExpectedItem = Schema.Struct({
 })
 export type ExpectedItem = typeof ExpectedItem.Type
 
-/** Tables that a project can have before the scheduler is installed, with its own column types and constraints. */
+/** Tables that a project can already have before the scheduler is installed. Their column types and constraints can differ. */
 const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.organization_integrations",
   "public.sync_run_log"
 ])
 
-/** Returns the objects that can be missing independently of each other. */
+/** Returns the functions, tables, views, columns, indexes and triggers as one list. */
 export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
   ...functions.map(({ args, definer, name, source }): Item => {
     const print = source === null ? null : `${source}${definer ? " definer" : ""}`
-    // Removes `public.`, because the session's search path decides whether it is shown.
+    // Removes `public.`, because PostgreSQL shows this prefix only with some search paths.
     const signature = `${name}(${args.replaceAll("public.", "")})`
     return { kind: "function", name: signature, table: null, print }
   }),

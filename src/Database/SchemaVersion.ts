@@ -5,13 +5,13 @@ import { make } from "./Rpc.ts"
 /** A database's schema. A version has 14 digits, so versions can be compared as strings. */
 export interface DatabaseSchema {
   readonly version: string
-  /** The oldest engine that works with the schema, as its newest known migration; null for no limit. */
+  /** The schema version of the oldest supported engine; null if every engine is supported. */
   readonly enginesFrom: string | null
 }
 
 export interface EngineSchema {
   readonly version: string
-  /** The oldest schema with all functions that the engine's ticks call. */
+  /** The oldest schema that contains all functions called by the engine's ticks. */
   readonly oldest: string
 }
 

@@ -2,13 +2,13 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 
 type Reason = SupabaseError["reason"]
 
-/** The verdict on a failure. `why` is the cause for the operator. */
+/** The verdict on a failure. `why` explains the cause to the operator. */
 export interface CodeVerdict {
   readonly reason: Reason
   readonly why: string
 }
 
-/** Restores a grant of the migrations. */
+/** The statement that restores the service role's permission to call the functions. */
 export const GRANT = "grant execute on all functions in schema public to service_role;"
 
 const readOnly = [
@@ -17,11 +17,11 @@ const readOnly = [
 ] as const
 
 /**
- * The verdict for each SQLSTATE or PostgREST code. For any code that is in neither this table nor `classes`, the database
+ * The verdict for each SQLSTATE or PostgREST code. A code that is in neither this table nor `classes` means that the database
  * rejected this particular call.
  *
- * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the behaviour of both servers. A statement that ended with
- * an error was rolled back. A session that died might have committed.
+ * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the observed behaviour of both servers. A statement that
+ * ended with an error was rolled back. A statement whose session ended might have been committed.
  */
 const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST000: ["NotExecuted", "the API could not connect to the database"],
@@ -69,7 +69,7 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
 const isReplica = (code: string, message: string): boolean =>
   code === "0A000" && message.startsWith("cannot set transaction read-write mode")
 
-/** The verdict for each class of SQLSTATEs, which is their first two characters. */
+/** The verdict for each class of SQLSTATEs. The class is the first two characters of the SQLSTATE. */
 const classes: Readonly<Record<string, readonly [Reason, string]>> = {
   "08": ["Ambiguous", "the connection to the database failed"],
   "53": ["NotExecuted", "the database is out of connections, memory or disk"],
@@ -79,8 +79,8 @@ const classes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * Verdicts on HTTP statuses without a PostgREST or PostgreSQL code. Any other such status came from a gateway, which might have
- * forwarded the call.
+ * The verdict for each HTTP status that arrives without a PostgREST or PostgreSQL code. Any other status is Ambiguous, because a
+ * gateway sent it and might have forwarded the call.
  *
  * *Source*: Supabase's list of HTTP status codes for projects.
  */
@@ -105,9 +105,9 @@ const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Classifies a failed call by its error code or, if the code is unknown, by the HTTP status; 0 for no status. A failure that is
- * not known to be harmless is Ambiguous. This includes a 400 with an empty code and message, which PostgREST sends if the server
- * process died during the call, possibly after the commit.
+ * Classifies a failed call by its error code or, if the code is unknown, by the HTTP status. A `status` of 0 means that there is
+ * none. A failure is Ambiguous unless it is known to be harmless. For example, a 400 with an empty code and message is Ambiguous:
+ * PostgREST sends it if the server process died during the call, possibly after the commit.
  *
  * A 401 means that the key was rejected, regardless of the code: PostgREST returns 22023 for a JWT whose role does not exist.
  */
@@ -126,7 +126,7 @@ const verdictOf = (code: string, status: number, message: string) => {
   return byCode ?? (["Rejected", "the database refused this call"] as const)
 }
 
-/** A direct connection reports 25006, and the Data API reports 0A000. */
+/** For a read-only database, a direct connection returns 25006, and the Data API returns 0A000. */
 export const isReadOnly = ({ code, reason }: Pick<SupabaseError, "code" | "reason">): boolean =>
   reason === "NotExecuted" && (code === "25006" || code === "0A000")
 

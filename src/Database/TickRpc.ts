@@ -11,7 +11,7 @@ const work = {
   more: Schema.Boolean
 }
 
-/** Sweeps the runs of dead engines, and fetches the first work. An idle tick needs no other call. */
+/** Sweeps the runs of dead engines, and fetches the first batch of work. An idle tick needs no other call. */
 export const openTick = make({
   ...openTickFunction,
   args: () =>
@@ -57,8 +57,9 @@ export const openTick = make({
 })
 
 /**
- * Reserves up to `p_limit` pending runs and due integrations for an engine for 15 s. A repeated call with the same token returns
- * the same work. With `integration_ids`, the answer includes work that the engine has already reserved.
+ * Reserves up to `p_limit` pending runs and due integrations for an engine. The reservation expires after 15 s. A repeated call
+ * with the same token returns the same work. With `integration_ids`, the answer includes work that the engine has already
+ * reserved.
  */
 export const fetchWork = make({
   name: "fetch_sync_work",

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { make } from "./Rpc.ts"
 
-/** Reads the functions to warm up for slots in the given number of seconds. The name is null for the default function. */
+/** Reads the functions to warm up for slots that are due within the given time. A null name means the default function. */
 export const readUpcomingWarmUps = make({
   name: "read_upcoming_warm_ups",
   readOnly: true,
@@ -15,8 +15,8 @@ export const readUpcomingWarmUps = make({
 })
 
 /**
- * Records a tick's first request to a function, and returns whether warm-ups have a benefit. `p_in_run`: the request was made for
- * a run, whose settlement then opens the incident about a cold start.
+ * Records a tick's first request to a function, and returns whether warm-ups are useful. `p_in_run` is true if the request was
+ * made for a run. In that case, the run's settlement opens or resolves the cold-start incident.
  */
 export const recordContact = make({
   name: "record_function_contact",

@@ -56,7 +56,10 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/** Returns where the open slots begin: at the next run or, if it is not computed yet, at the start of the current schedule. */
+/**
+ * Returns the earliest possible time of an open slot: the next run or, if none is computed yet, the start of the current
+ * schedule.
+ */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1
@@ -64,8 +67,8 @@ const openFrom = (audited: Audited): number => {
 
 /**
  * Recomputes an integration's slots from its history and checks that each one is recorded. A slot with a row is recorded, even
- * inside a skipped range. A slot exactly on an edit belongs to the schedule before the edit. *Guarantees*: a long period without
- * rows takes no longer to check than a short one.
+ * inside a skipped range. A slot at the exact instant of an edit belongs to the schedule before the edit. *Guarantees*: a long
+ * period without rows takes no longer to check than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }

@@ -8,7 +8,7 @@ export interface CatchUpPolicy {
   readonly catchUpWindowMs: number
 }
 
-/** `scheduled_for` is null if the schedule only advances. */
+/** `scheduled_for` is null if there is no slot to run. */
 interface Choice {
   readonly scheduled_for: number | null
   readonly next_run_at: number | null
@@ -103,7 +103,7 @@ const choose = (
 
 /**
  * Decides which due slot to claim, which slots to skip, and which slot is next. `now` is the database's time in epoch
- * milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift alert.
+ * milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than `driftAlertMs`.
  * *Guarantees*: never fails, and the computation time is bounded, even after a long outage.
  */
 export const decideCatchUp = (

@@ -23,6 +23,9 @@ export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" 
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"
 }
 
-/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 if they might agree. */
+/**
+ * Returns how many milliseconds to subtract from this machine's time to get the database's time. Returns 0 if the clocks might
+ * agree.
+ */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

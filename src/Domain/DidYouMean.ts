@@ -26,7 +26,10 @@ export const distance = (from: string, to: string): number => {
   return last[to.length] ?? 0
 }
 
-/** Returns the closest known word that starts with `typed`, or whose edit distance is at most a third of its length. */
+/**
+ * Returns the known word closest to `typed`, if any. The edit distance must be at most a third of the word's length, unless the
+ * word starts with `typed`.
+ */
 export const closestMatch = (typed: string, known: ReadonlyArray<string>): string | undefined => {
   if (typed.length === 0 || typed.length > 64) return undefined
   let best: string | undefined

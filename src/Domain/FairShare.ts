@@ -3,13 +3,13 @@ export type Lane = 0 | 1 | 2
 
 interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
-  /** The number of permits that the organisation has. */
+  /** The number of permits that the organisation holds. */
   readonly open: number
-  /** The total number of permits assigned when this organisation last received one. */
+  /** The value of `FairShare.served` when this organisation last received a permit. */
   readonly servedAt: number
 }
 
-/** Waiting items and permits by organisation. Immutable. */
+/** The waiting items and permits of each organisation. Immutable. */
 export interface FairShare<A> {
   readonly organisations: ReadonlyMap<string, Organisation<A>>
   readonly waiting: number

@@ -6,7 +6,10 @@ import type { Outcome } from "./Outcome.ts"
 const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
-/** Without this list, a user who can edit organization_integrations could invoke any function with the service key. */
+/**
+ * The functions that runs may invoke. Without this restriction, a user who can edit organization_integrations could invoke any
+ * function with the service key.
+ */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
   readonly configured: string

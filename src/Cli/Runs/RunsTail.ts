@@ -61,7 +61,7 @@ const show = (page: RunsPage, clock: ListClock, terminal: Terminal): Effect.Effe
       return
     }
     const fields = runFields(page.runs, clock)
-    // The title line would repeat with every change.
+    // Omits the title line, which would otherwise be printed with every change.
     const body = (
       terminal.format === "tsv" ? tsv(fields, page.runs) : listing(fields, page.runs, terminal)
     ).slice(1)

@@ -116,7 +116,7 @@ const providerText = (health: ProviderHealth, now: number): string => {
   return `${provider} at ${host}: ${said}${message == null ? "" : `, ${message}`}`
 }
 
-/** Returns the database's `next_run_at`, and the slots of the schedule after it. */
+/** Returns the database's `next_run_at`, followed by the later slots of the schedule. */
 const nextOf = (
   { next_run_at, schedule, timezone }: IntegrationState,
   now: number

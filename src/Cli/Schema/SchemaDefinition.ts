@@ -36,7 +36,7 @@ export const definitionOf = (dump: string, name: string): string | undefined => 
 
 const escaped = (text: string): string => text.replace(/[^\w]/g, "\\$&")
 
-/** Adds revocations, because a new object receives the project's default grants. */
+/** Adds revoke statements, because a new object receives the project's default grants. */
 const closed = (block: string): string => {
   const grants = block.search(/^grant /m)
   const [, kind, name] =

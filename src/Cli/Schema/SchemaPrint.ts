@@ -5,7 +5,7 @@ import type { Main } from "../Command.ts"
 import { usageError } from "../Failure.ts"
 import { definitionOf, namesIn } from "./SchemaDefinition.ts"
 
-/** With `--only`, the objects have no version. */
+/** With `--only`, the list contains objects instead of migrations, and `version` is absent. */
 export const json = Schema.Array(
   Schema.Struct({
     version: Schema.optionalWith(Schema.String, { exact: true }),
@@ -14,7 +14,7 @@ export const json = Schema.Array(
   })
 )
 
-/** `schema print`: prints the migrations in order, each in a transaction, for psql. */
+/** `schema print`: prints the migrations in order, as input for psql. Each migration is in its own transaction. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const only = given.values("only")

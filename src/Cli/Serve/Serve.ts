@@ -15,8 +15,8 @@ import { demoProject } from "./ServeDemo.ts"
 const encodeSummary = Schema.encodeSync(Summary)
 
 /**
- * `serve`: ticks once per interval and answers HTTP requests until a signal. Exits with 3 if runs in progress did not end in
- * time.
+ * `serve`: ticks once per interval and answers HTTP requests until it receives a signal. Exits with 3 if runs were still in
+ * progress when the shutdown timeout passed.
  */
 export const main: Main = (cli) =>
   Effect.scoped(

@@ -10,8 +10,8 @@ import { BACKDATE_HISTORY, INSERT_INTEGRATIONS, INSERT_RUNS, storyAt } from "../
 import type { CommandError } from "../Failure.ts"
 
 /**
- * Creates a project that needs no configuration: an embedded database and a local function. A new database is filled with made-up
- * organisations and their runs of the last few weeks.
+ * Creates a project that needs no configuration: an embedded database and a local function. A new database is filled with
+ * fictional organisations and their runs from the last few weeks.
  */
 export const demoProject = (
   given: string,
@@ -43,7 +43,7 @@ export const demoProject = (
     return Layer.provideMerge(world, demo)
   })
 
-/** `--demo <directory>` is added when the line is shown. */
+/** The `pasteable` function adds `--demo <directory>` to the command before the line is shown. */
 const HINT = "Try this in another terminal: sync-scheduler explain initech"
 
 const fill = (directory: string | undefined) =>

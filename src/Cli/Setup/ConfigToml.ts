@@ -12,7 +12,7 @@ const tableOf = (value: unknown): Table => (isTable(value) ? value : {})
 export const sectionOf = (name: string): string => `[functions.${name}]\nverify_jwt = false\n`
 
 /**
- * Adds `verify_jwt = false` for these functions, because the check of the platform rejects secret keys (sb_secret_...). The
+ * Adds `verify_jwt = false` for these functions, because the platform's JWT check rejects secret keys (sb_secret_...). The
  * functions authenticate their callers themselves. Changes an existing section in place, and appends a missing section.
  * *Guarantees*: everything else is preserved, including comments and order.
  */

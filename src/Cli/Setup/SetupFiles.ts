@@ -7,7 +7,7 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** `written` receives the result for each file. */
+/** Calls `written` with the status of each file. */
 export const filesTask = (
   directory: string,
   choice: Choice,
@@ -87,7 +87,7 @@ export const fileLines = (
   return lines.length + byHand.length === 0 ? ["  no file changes"] : [...lines, ...byHand]
 }
 
-/** The maximum number of new files to list per folder. For a folder with more, only the number is shown. */
+/** The maximum number of new files to list per folder. If a folder has more new files, only their number is shown. */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")
 

@@ -21,7 +21,7 @@ const pick = (
   )
 }
 
-/** Null without a terminal, with `--yes` or with `--dry-run`. */
+/** Returns null with `--yes` or `--dry-run`, or if there is no terminal. */
 const askOf = ({ arguments: given, terminal }: Cli): Terminal["ask"] =>
   given.has("yes") || given.has("dry-run") ? null : terminal.ask
 
@@ -40,7 +40,7 @@ export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> 
   )
 }
 
-/** Asks at most two questions, for choices that the flags left open. `isBrief` omits the question about the engine. */
+/** Asks at most two questions, for choices that the flags left open. If `isBrief` is true, does not ask about the engine. */
 export const completeChoice = (
   directory: string,
   choice: Choice,
@@ -72,7 +72,7 @@ export const completeChoice = (
     return { syncFunction: functions[index] ?? choice.syncFunction, edge: isEdge }
   })
 
-/** *Fails with* a usage error without a terminal. */
+/** Asks for confirmation unless `--yes` is given. *Fails with* a usage error if there is no terminal. */
 export const confirm = ({
   arguments: given,
   terminal

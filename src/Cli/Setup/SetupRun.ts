@@ -8,12 +8,12 @@ import type { Cli } from "../Command.ts"
 import { EXAMPLE_ID } from "../Init/ExampleRow.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** Returns the sources of settings, with `environment` instead of the environment of the process. */
+/** Returns the sources of settings, with `environment` in place of the process environment. */
 export const sourcesOf =
   ({ sources }: Cli, environment: Sources["environment"]) =>
   (flags?: Sources["flags"]): Sources => ({ ...sources(flags), environment })
 
-/** Ticks for the example only, and starts no runs of other integrations. */
+/** Ticks for the example integration only. */
 export const runTask = (
   cli: Cli,
   environment: Effect.Effect<Sources["environment"], Obstacle>,
@@ -46,7 +46,7 @@ export const runTask = (
 
 const unchanged = (detail: string): Done => ({ status: "unchanged", detail })
 
-/** The maximum time, in seconds, until the Data API has loaded the objects of the migrations. */
+/** The maximum wait, in seconds, for the Data API to load the new database objects. */
 const CACHE_SECONDS = 15
 
 const isTooEarly = ({ errors }: Summary): boolean =>

@@ -2,7 +2,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** The result of a step. `by_hand`: setup did not attempt the step. `command` performs the step by hand. */
+/** The result of a step. `by_hand` means that setup did not attempt the step. The user can run `command` to perform the step. */
 export const StepReport = Schema.Struct({
   step: Schema.String,
   status: Schema.Literal("done", "unchanged", "planned", "by_hand", "failed"),
@@ -16,7 +16,7 @@ export interface Done {
   readonly detail: string
 }
 
-/** `command` replaces the command of the step, if setup has found a better one. */
+/** If `command` is set, it is shown instead of the step's command. */
 export interface Obstacle {
   readonly why: string
   readonly command?: string

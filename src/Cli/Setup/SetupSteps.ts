@@ -29,7 +29,7 @@ const remote = ({ target }: SetupContext): ReadonlyArray<string> =>
 const typed = (cli: SupabaseCli, args: ReadonlyArray<string>): string =>
   [cli.name, ...args.map((arg) => (/^[\w./=-]+$/.test(arg) ? arg : `"${arg}"`))].join(" ")
 
-/** *Fails with* the error of the CLI, and with a hint to log in if that is the reason. */
+/** *Fails with* the CLI's error. If the user is not logged in, the failure includes the login command. */
 const runOrFail = (
   cli: SupabaseCli,
   args: ReadonlyArray<string>,
@@ -112,7 +112,7 @@ export const databaseTask = (context: SetupContext): Task => {
 
 const JSON_OUTPUT = ["--output-format", "json"]
 
-/** Returns the obstacle for a project with its own tables of the same names. Setup does not change these tables. */
+/** Returns the obstacle for a project that already has tables with the scheduler's table names. Setup does not change them. */
 const adoption = (why: string, command: string): Obstacle =>
   obstacle(
     `${why}. Nothing was changed. Rename your table, and map its ids (docs/how-to/adopt-tables.md). The table keeps its rows.`,
@@ -205,7 +205,7 @@ const Example = Schema.Tuple(
 )
 type Example = (typeof Example.Type)[0]
 
-/** `found` receives the result. */
+/** Calls `found` with the state of the example. */
 export const exampleTask = (context: SetupContext, found: (example: Example) => void): Task => {
   const { cli } = context
   const args = ["db", "query", ...remote(context), ADD_AND_LOOK]

@@ -50,7 +50,10 @@ export const answeredTarget = (answer: string): Target | undefined => {
   return isReference(answer) ? target("Linked", answer, false) : undefined
 }
 
-/** Returns the target of the flags, otherwise a running local stack, otherwise the linked project. */
+/**
+ * Returns the target that the flags select. Without a flag, returns the running local stack or, if there is none, the linked
+ * project.
+ */
 export const findTarget = (
   directory: string,
   given: Pick<Arguments, "has" | "value">,
@@ -101,7 +104,7 @@ const Keys = Schema.Array(
 
 /**
  * Returns the URL and a secret key of the hosted project. Uses SUPABASE_URL and SUPABASE_SECRET_KEY if the URL belongs to this
- * project or is a custom domain. *Fails with* the reason.
+ * project or is a custom domain. *Fails with* an error message.
  */
 export const hostedProject = (
   cli: SupabaseCli,

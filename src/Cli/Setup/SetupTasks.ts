@@ -18,7 +18,7 @@ import {
 import type { Target } from "./SetupTarget.ts"
 import type { SupabaseCli } from "./SupabaseCli.ts"
 
-/** The request of the user, and the detected project. */
+/** The user's request and the detected project. */
 export interface Setup {
   readonly cli: Cli
   readonly directory: string

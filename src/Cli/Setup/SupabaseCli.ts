@@ -7,7 +7,7 @@ export interface Said {
   readonly stderr: string
 }
 
-/** Commands run in the directory of the project, without prompts. */
+/** Runs commands of the Supabase CLI in the project's directory, without prompts. */
 export interface SupabaseCli {
   /** The shell command: `supabase`, or `npx supabase` if the CLI is installed only in the project. */
   readonly name: string
@@ -16,10 +16,10 @@ export interface SupabaseCli {
   readonly keep: (args: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** The maximum time for a command and its containers to stop, before the command is killed. */
+/** How long a command and its containers may take to stop before the command is killed. */
 const STOP_WITHIN = "15 seconds"
 
-/** Looks on the PATH first, and then in node_modules of the project. */
+/** Looks for the CLI on the PATH, then in the project's node_modules. */
 export const findSupabaseCli = (
   directory: string,
   environment: Readonly<Record<string, string | undefined>>

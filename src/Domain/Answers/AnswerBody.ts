@@ -1,7 +1,7 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of a response. `words` interprets the JSON. */
+/** The parsed body of a response. `words` is the interpretation of the JSON. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
@@ -36,7 +36,7 @@ export const fieldOf = (body: AnswerBody, name: string): unknown =>
     ? body.value[name]
     : undefined
 
-/** Reads the error from `error`, the first of `errors`, or the top level (problem+json has `title` and `detail`). */
+/** Reads the error from `error`, the first of `errors`, or the top level, as in problem+json. */
 export const wordsOf = (
   body: AnswerBody
 ): { readonly code: string | null; readonly message: string | null } => {
@@ -55,7 +55,7 @@ const firstOf = (errors: unknown): unknown => (Array.isArray(errors) ? errors[0]
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.trim() !== ""
 
-/** Returns null unless the value is a single short word. */
+/** Returns null if the value is not a number or a single short word. */
 const codeFrom = (value: unknown): string | null => {
   const text = typeof value === "number" ? String(value) : value
   return typeof text === "string" && /^[\w.:-]{1,100}$/.test(text) ? tidyMessage(text) : null

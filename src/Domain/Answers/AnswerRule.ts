@@ -10,8 +10,8 @@ export interface AnswerFacts {
 /**
  * A rule that determines the outcome from a response. The first matching rule applies.
  *
- * `code` can contain `<status>`, `<sb-error-code>` or `<error.code>`. The last one is the function's own code or, if there is
- * none, the text after the `|`. With `speaks: "function"`, the message begins with the function's own message.
+ * `code` can contain `<status>`, `<sb-error-code>` or `<error.code>`. `<error.code>` is the function's own code or, if there is
+ * none, the text after `|`. With `speaks: "function"`, the message begins with the function's own message.
  */
 export interface AnswerRule {
   readonly name: string

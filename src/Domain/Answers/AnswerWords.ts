@@ -56,7 +56,7 @@ const MAX_ITEMS = 1_000
 
 const WRAPPERS = new Set(["result", "results", "data", "response", "body"])
 
-/** Values of `status`, in lower case, letters only. Other values say nothing about the sync. */
+/** Values of `status`, reduced to lower-case letters. Other values say nothing about the result of the sync. */
 const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   success: new Set([
     "success",

@@ -24,8 +24,9 @@ const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
- * Returns the API at `health_url` if the provider has no probe for that host, otherwise the provider's API. Returns null if
- * `health_url` is unusable. Without a `health_url`, returns null if the provider is unknown or has one host per tenant.
+ * Returns the provider's API if there is no `health_url`, or if `health_url` is on a host for which the provider has a probe.
+ * Otherwise, returns the API at `health_url`, or null if the URL is unusable. Without a `health_url`, returns null if the
+ * provider is unknown or has one host per tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`
@@ -63,7 +64,7 @@ export const probeOf = (
 const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
-/** Returns whether a `health_url` identifies the API. The API's health then applies only to integrations with that URL. */
+/** Returns whether a `health_url` identifies the API. If so, the API's health applies only to integrations with that URL. */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 
 /** Returns `host/path`, truncated to the column's length. A hash replaces the query, which might contain a secret. */
@@ -76,7 +77,7 @@ const ownName = (host: string, url: string): string => {
 }
 const MAX_NAME = 200
 
-/** Returns the host of an https URL without a trailing dot, and with its port if the port is not 443. */
+/** Returns the host of an https URL, with the port if it is not 443. Removes a trailing dot. */
 const hostIn = (url: string): string | null => {
   const parsed = URL.parse(url)
   if (parsed === null || parsed.protocol !== "https:" || parsed.hostname === "") return null
