@@ -63,7 +63,7 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/** The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to 127.0.0.1. */
+/** The URL parser has already normalised IP addresses. For example, it converts 0x7f.1 and 2130706433 to 127.0.0.1. */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))

@@ -87,7 +87,10 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/** The maximum number of slots to compute per segment. It is far above `MAX_SLOTS`, so that the newest slots are computed. */
+/**
+ * The maximum number of slots to compute per segment. It is far above `MAX_SLOTS`, because the computation starts with the oldest
+ * slot.
+ */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {

@@ -10,8 +10,8 @@ import { type Overview, readOverview } from "./Overview.ts"
 const READ_WITHIN_MS = 20_000
 
 /**
- * Sets the gauges that come from the database: the integrations per state, and the longest overdue time. *Guarantees*: never
- * fails, and ends within a time limit. If the read fails, the gauges are NaN, because an outdated value would look healthy.
+ * Sets the gauges that come from the database: the number of integrations per state, and the longest overdue time. *Guarantees*:
+ * never fails, and ends within a time limit. If the read fails, the gauges are NaN, because an outdated value would look healthy.
  */
 export const measureStatus = (driftAlertMs: number): Effect.Effect<void, never, Supabase> =>
   readOverview({ driftAlertMs }).pipe(

@@ -12,8 +12,8 @@ import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
 /**
- * Chooses HTML if the client accepts HTML. Otherwise, chooses JSON if the path is under `/api` or the client accepts JSON, and
- * else text.
+ * Chooses the response format: HTML if the client accepts HTML, JSON if the path is under `/api` or the client accepts JSON, and
+ * text otherwise.
  */
 export const negotiate = ({
   headers,

@@ -19,7 +19,7 @@ export interface OverviewModel {
   /** The activity of the integrations on this page of the list; null if unknown. */
   readonly activity: Activity | null
   readonly figures: typeof readFigures.result.Type | null
-  /** The number of slots per hour, from the current hour. */
+  /** The number of slots per hour, starting with the current hour. */
   readonly load: ReadonlyArray<HourLoad>
   readonly filter: ListFilter
 }
