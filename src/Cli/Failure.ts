@@ -96,9 +96,9 @@ export interface TickCounts {
 }
 
 /**
- * Returns the exit code of a tick. An error that aborted the tick determines the code. Otherwise, the code is 3 if a run failed,
- * is unknown or will be retried, or if part of the tick failed. The code is 2 if a response was malformed before any run was
- * triggered, because the URL is then probably wrong.
+ * Returns the exit code of a tick. An error that aborted the tick determines the code. The code is 2 if a response was malformed
+ * before any run was triggered, because the URL is then probably wrong. The code is 3 if a run failed, is unknown or will be
+ * retried, or if part of the tick failed.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

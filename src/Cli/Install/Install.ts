@@ -35,7 +35,7 @@ const filesOf = (target: string): ReadonlyArray<InstallFile> =>
     .filter(([path]) => path.startsWith(`${target}/`))
     .map(([path, text]) => ({ path: path.slice(target.length + 1), place: placeOf(path), text }))
 
-/** `install`: prints or writes the files that deploy this version. Exits with 3 if a file already existed. */
+/** `install`: prints or writes the configuration files for deploying this version. Exits with 3 if a file already existed. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const target = given.positionals[0] ?? ""

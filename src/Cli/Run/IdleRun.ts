@@ -9,7 +9,8 @@ import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /**
- * `run`, without loading the engine for an idle tick. Most ticks that a timer starts end here, after one database call (ADR 26).
+ * `run`: runs one tick, and loads the engine only if the tick is not idle. Most ticks that a timer starts end here, after one
+ * database call (ADR 26).
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
