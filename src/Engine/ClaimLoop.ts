@@ -107,10 +107,9 @@ const step = (progress: Progress, lookAt: Ref.Ref<number>) =>
     }
     const followed = yield* queue.takeFollowed
     if (followed.length > 0) return yield* claimFollowing(followed, progress)
-    const isLow = demand.waiting < demand.wanted / 2
-    if (isLow && progress.hasMore) return yield* refill(demand, now, progress)
+    if (demand.isLow && progress.hasMore) return yield* refill(demand, now, progress)
     if (isLookDue) return yield* look(demand, now, progress, lookAt)
-    if (isLow && hasBackfills(progress, now)) return yield* backfill(progress)
+    if (demand.isLow && hasBackfills(progress, now)) return yield* backfill(progress)
     return demand.isIdle ? over : yield* Effect.as(queue.changed, progress)
   })
 

@@ -1,4 +1,4 @@
-import { Data, Effect, HashSet } from "effect"
+import { Data, Effect, Either, HashSet } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { isRejected } from "../Domain/Batch.ts"
 import { decideCatchUp } from "../Domain/CatchUp.ts"
@@ -148,21 +148,19 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
     const report = yield* TickReport
-    const decisions = yield* Effect.forEach(due, (one) =>
-      Effect.sync(() => [decideCatchUp(one, now, settings)]).pipe(
-        Effect.catchAllDefect((defect) =>
-          Effect.as(
-            report.error({
-              code: "ENGINE_DEFECT",
-              message: `Integration ${one.integration_id}: its schedule could not be evaluated (${defect})`,
-              hint: "Check its sync_schedule and timezone, and report this as a bug."
-            }),
-            []
-          )
-        )
-      )
-    )
-    return decisions.flat()
+    const decided: Array<Slot> = []
+    for (const one of due) {
+      const decision = Either.try(() => decideCatchUp(one, now, settings))
+      if (Either.isRight(decision)) decided.push(decision.right)
+      else {
+        yield* report.error({
+          code: "ENGINE_DEFECT",
+          message: `Integration ${one.integration_id}: its schedule could not be evaluated (${decision.left})`,
+          hint: "Check its sync_schedule and timezone, and report this as a bug."
+        })
+      }
+    }
+    return decided
   })
 
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`

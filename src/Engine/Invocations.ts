@@ -1,5 +1,6 @@
 import { Array as Arr, Cause, Effect, Either } from "effect"
 import { EngineConfig } from "../Config.ts"
+import type { InvokeError } from "../Domain/Errors.ts"
 import { type Outcome, ofError } from "../Domain/Outcome.ts"
 import { type StartedRun, timeoutOf } from "../Domain/Run.ts"
 import { Invoker } from "../Services/Invoker.ts"
@@ -30,23 +31,46 @@ export const runInvokeLoop = Effect.gen(function* () {
 
 const worker = Effect.gen(function* () {
   const queue = yield* RunQueue
+  const functions = yield* Functions
+  const invoker = yield* Invoker
+  const { skewMs } = yield* TickFrame
+  const { invokeTimeoutMs } = yield* EngineConfig
+  const invoke = (run: StartedRun, sent: Instants) => {
+    const timeoutMs = timeoutOf(run, invokeTimeoutMs)
+    // The function compares the deadline with its own clock, so the deadline uses the database's clock, not this machine's.
+    const deadline = Math.round(sent.wall - skewMs + timeoutMs)
+    return Effect.suspend(() =>
+      invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
+    )
+  }
   for (;;) {
     const [ready] = yield* queue.takeInvocable
     if (ready === undefined) return
-    yield* queue.answer(yield* invoke(ready))
+    const { requested, run } = ready
+    const span = yield* runSpan(run)
+    const sent = yield* now
+    let outcome: Outcome = staleStart
+    if (elapsedMs(requested, sent) <= SEND_WITHIN_MS) {
+      outcome = yield* span.inside(Effect.catchAllCause(invoke(run, sent), ofCause))
+      functions.observe(run.function_name, outcome)
+    }
+    yield* queue.answer({ ...ready, outcome, sent, answered: yield* now, span })
   }
 })
 
-const invoke = (ready: ReadyRun) =>
-  Effect.gen(function* () {
-    const functions = yield* Functions
-    const span = yield* runSpan(ready.run)
-    const sent = yield* now
-    if (elapsedMs(ready.requested, sent) > SEND_WITHIN_MS) return yield* notSent(ready)
-    const outcome = yield* span.inside(invokeOnce(ready.run, sent))
-    functions.observe(ready.run.function_name, outcome)
-    return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
-  })
+/** Converts errors and defects to outcomes. */
+const ofCause = (cause: Cause.Cause<InvokeError>) =>
+  Effect.succeed(
+    Either.match(Cause.failureOrCause(cause), {
+      onLeft: ofError,
+      onRight: (defect): Outcome => ({
+        _tag: "Unknown",
+        httpStatus: null,
+        code: "ENGINE_DEFECT",
+        message: `The invocation failed because of a bug in the engine: ${defect}`
+      })
+    })
+  )
 
 /** Returns the answer for a started run that was not invoked. */
 export const notSent = (ready: ReadyRun) =>
@@ -55,28 +79,3 @@ export const notSent = (ready: ReadyRun) =>
     const span = yield* runSpan(ready.run)
     return { ...ready, outcome: staleStart, sent: at, answered: at, span } satisfies AnsweredRun
   })
-
-/** Converts errors and defects to outcomes. */
-const invokeOnce = (run: StartedRun, sent: Instants) =>
-  Effect.gen(function* () {
-    const invoker = yield* Invoker
-    const { skewMs } = yield* TickFrame
-    const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The function compares the deadline with its own clock, so the deadline uses the database's clock, not this machine's.
-    const deadline = Math.round(sent.wall - skewMs + timeoutMs)
-    return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
-  }).pipe(
-    Effect.catchAllCause((cause) =>
-      Effect.succeed(
-        Either.match(Cause.failureOrCause(cause), {
-          onLeft: ofError,
-          onRight: (defect): Outcome => ({
-            _tag: "Unknown",
-            httpStatus: null,
-            code: "ENGINE_DEFECT",
-            message: `The invocation failed because of a bug in the engine: ${defect}`
-          })
-        })
-      )
-    )
-  )

@@ -8,7 +8,7 @@ import { retryDelay } from "../Domain/Retry.ts"
 import { type RunStatus, timeoutOf } from "../Domain/Run.ts"
 import type { RunReport } from "../Domain/Summary.ts"
 import { Ledger } from "../Services/Ledger.ts"
-import { elapsedMs, type Instants, now } from "./ClockReading.ts"
+import { elapsedMs, now } from "./ClockReading.ts"
 import { staleStart } from "./Invocations.ts"
 import type { AnsweredRun } from "./QueueState.ts"
 import { RunQueue } from "./RunQueue.ts"
@@ -36,7 +36,7 @@ export const runRecordLoop = Effect.gen(function* () {
     if (collectMs > 0) yield* Effect.sleep(collectMs)
     const answers = yield* queue.takeAnswered
     if (answers.length === 0) return
-    yield* recordAll(yield* Effect.forEach(answers, unrecorded))
+    yield* recordAll(yield* unrecorded(answers))
   }
 })
 
@@ -51,7 +51,7 @@ const recordAll = (first: ReadonlyArray<Unrecorded>) =>
     ) {
       yield* queue.setBlocked(true)
       yield* Effect.sleep(yield* jittered(pauseMs))
-      const more = yield* Effect.forEach(yield* queue.takeMoreAnswered, unrecorded)
+      const more = yield* unrecorded(yield* queue.takeMoreAnswered)
       left = yield* record([...left, ...more])
     }
     yield* queue.setBlocked(false)
@@ -66,15 +66,23 @@ const record = (batch: ReadonlyArray<Unrecorded>) =>
     const ledger = yield* Ledger
     const queue = yield* RunQueue
     const report = yield* TickReport
+    const { invokeTimeoutMs, leaseMarginMs } = yield* EngineConfig
     const results = yield* ledger.settle(batch.map(({ settlement }) => settlement))
     const at = yield* now
+    const isLeased = ({ requested, run }: AnsweredRun) =>
+      elapsedMs(requested, at) < timeoutOf(run, invokeTimeoutMs) + leaseMarginMs
+    const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
+      Effect.zipRight(
+        answer.span.inside(report.run(reportOf(answer, settled), answer.claimed.rescued)),
+        answer.span.end
+      )
     const left: Array<Unrecorded> = []
     const lost = []
     for (const [index, one] of batch.entries()) {
       const result = results[index]
       if (result !== undefined && Either.isRight(result)) {
         yield* reportRun(one.answer, Option.some(result.right))
-      } else if (result === undefined || (yield* isLeased(one.answer, at))) left.push(one)
+      } else if (result === undefined || isLeased(one.answer)) left.push(one)
       else lost.push({ ...one, error: result.left })
     }
     if (lost.length > 0) {
@@ -88,55 +96,53 @@ const record = (batch: ReadonlyArray<Unrecorded>) =>
     return left
   })
 
-const isLeased = ({ requested, run }: AnsweredRun, at: Instants) =>
-  Effect.map(
-    EngineConfig,
-    ({ invokeTimeoutMs, leaseMarginMs }) =>
-      elapsedMs(requested, at) < timeoutOf(run, invokeTimeoutMs) + leaseMarginMs
-  )
-
-const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
+const unrecorded = (answers: ReadonlyArray<AnsweredRun>) =>
   Effect.gen(function* () {
-    const report = yield* TickReport
-    const { claimed, span } = answer
-    yield* span.inside(report.run(reportOf(answer, settled), claimed.rescued))
-    yield* span.end
-  })
-
-const unrecorded = (answer: AnsweredRun) =>
-  Effect.gen(function* () {
-    const { outcome, run } = answer
     const settings = yield* EngineConfig
-    const health = signalOf(run, outcome, (yield* now).wall)
-    const settlement: Settlement = {
-      run_id: run.run_id,
-      lease_token: run.lease_token,
-      outcome: outcomeName[outcome._tag],
-      ...(outcome.httpStatus === null ? {} : { http_status: outcome.httpStatus }),
-      ...("code" in outcome
-        ? {
-            error_code: jsonbSafeText(outcome.code, 200),
-            error_message: jsonbSafeText(outcome.message, 2048)
-          }
-        : {}),
-      ...("response" in outcome ? { response: jsonbSafe(outcome.response) } : {}),
-      ...(outcome._tag === "NotExecuted"
-        ? { retry_in_ms: yield* retryInMs(run.attempt, outcome) }
-        : {}),
-      ...(outcome._tag === "Accepted" ? { lease_seconds: settings.runningGuardMs / 1000 } : {}),
-      ...(health === null ? {} : { health })
-    }
-    return { answer, settlement }
+    const { wall } = yield* now
+    return yield* Effect.forEach(answers, (answer) =>
+      Effect.map(retryOf(answer, settings), (retry) => ({
+        answer,
+        settlement: { ...settlementOf(answer, settings, wall), ...retry }
+      }))
+    )
   })
 
-const retryInMs = (attempt: number, outcome: Extract<Outcome, { readonly _tag: "NotExecuted" }>) =>
-  Effect.gen(function* () {
-    if (outcome === staleStart) return 0
-    const { retryBaseMs, retryCapMs } = yield* EngineConfig
-    const random = yield* Random.next
-    const { retryAfterMs } = outcome
-    return retryDelay({ attempt, retryAfterMs, random, baseMs: retryBaseMs, capMs: retryCapMs })
-  })
+const settlementOf = (
+  { outcome, run }: AnsweredRun,
+  { runningGuardMs }: EngineConfig["Type"],
+  at: number
+): Settlement => {
+  const health = signalOf(run, outcome, at)
+  return {
+    run_id: run.run_id,
+    lease_token: run.lease_token,
+    outcome: outcomeName[outcome._tag],
+    ...(outcome.httpStatus === null ? {} : { http_status: outcome.httpStatus }),
+    ...("code" in outcome
+      ? {
+          error_code: jsonbSafeText(outcome.code, 200),
+          error_message: jsonbSafeText(outcome.message, 2048)
+        }
+      : {}),
+    ...("response" in outcome ? { response: jsonbSafe(outcome.response) } : {}),
+    ...(outcome._tag === "Accepted" ? { lease_seconds: runningGuardMs / 1000 } : {}),
+    ...(health === null ? {} : { health })
+  }
+}
+
+/** Returns the wait before the next attempt, if the run may be retried. */
+const retryOf = (
+  { outcome, run: { attempt } }: AnsweredRun,
+  { retryBaseMs: baseMs, retryCapMs: capMs }: EngineConfig["Type"]
+): Effect.Effect<Pick<Settlement, "retry_in_ms">> => {
+  if (outcome._tag !== "NotExecuted") return Effect.succeed({})
+  if (outcome === staleStart) return Effect.succeed({ retry_in_ms: 0 })
+  const { retryAfterMs } = outcome
+  return Effect.map(Random.next, (random) => ({
+    retry_in_ms: retryDelay({ attempt, retryAfterMs, random, baseMs, capMs })
+  }))
+}
 
 const reportOf = (answer: AnsweredRun, settled: Option.Option<Settled>): RunReport => {
   const { answered, claimed, outcome, run, sent } = answer

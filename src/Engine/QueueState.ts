@@ -74,6 +74,7 @@ export interface Demand {
   readonly waiting: number
   /** The target number of waiting runs: as many as the workers take in one second. */
   readonly wanted: number
+  readonly isLow: boolean
   /** Whether none of this tick's runs are in progress. */
   readonly isIdle: boolean
   /** Organisations with enough waiting runs to keep all workers busy. */
@@ -200,12 +201,31 @@ export const withAnswer = (
   }
 }
 
+/** Returns whether the claim loop might have work. */
+export const isClaimable = (now: QueueState, concurrency: number): boolean => {
+  const { isIdle, isLow } = demandOf(now, concurrency)
+  const { open, organisations } = now.claimed
+  return (
+    isIdle ||
+    isLow ||
+    now.isStopped ||
+    now.followed.length > 0 ||
+    organisations.size - open <= concurrency
+  )
+}
+
+/** Returns whether a worker might have work. */
+export const isInvocable = ({ isStartingOver, started }: QueueState): boolean =>
+  isStartingOver || started.waiting > 0
+
 export const demandOf = (now: QueueState, concurrency: number): Demand => {
   const { claimed, deferred, followed, runMs, unrecorded } = now
   const perSecond = Math.ceil((concurrency * CLAIM_AHEAD_MS) / Math.max(runMs, 1))
+  const wanted = Math.min(Math.max(perSecond, concurrency), MAX_BATCH)
   return {
     waiting: claimed.waiting,
-    wanted: Math.min(Math.max(perSecond, concurrency), MAX_BATCH),
+    wanted,
+    isLow: claimed.waiting < wanted / 2,
     isIdle: claimed.waiting + claimed.open + unrecorded + deferred + followed.length === 0,
     busyOrgs: () => FairShare.withWaiting(claimed, concurrency),
     waitingOrgs: () => FairShare.withWaiting(claimed, 1),

@@ -10,6 +10,8 @@ import {
   followedBy,
   freed,
   initial,
+  isClaimable,
+  isInvocable,
   pickAnswered,
   pickInvocable,
   pickStartable,
@@ -70,7 +72,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Takes the finished runs of integrations with more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
-    /** Waits until `demand` changes or `wakeClaiming` is called. Supports one waiting fiber. */
+    /** Waits until the claim loop might have work or `wakeClaiming` is called. Supports one waiting fiber. */
     readonly changed: Effect.Effect<void>
     readonly wakeClaiming: Effect.Effect<unknown>
     readonly endClaiming: Effect.Effect<void>
@@ -93,13 +95,15 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)
     const recordSignal = yield* Queue.sliding<void>(1)
-    const update = (
-      change: (state: QueueState) => QueueState,
-      wakes: ReadonlyArray<Queue.Enqueue<void>>
-    ) =>
-      Effect.map(Ref.update(state, change), () => {
-        for (const one of wakes) one.unsafeOffer(undefined)
-      })
+    /** Wakes each loop that might have work. */
+    const signal = (now: QueueState) => {
+      if (isClaimable(now, concurrency)) claimSignal.unsafeOffer(undefined)
+      if (Option.isSome(startDelay(now, concurrency))) startSignal.unsafeOffer(undefined)
+      if (isInvocable(now)) workSignal.unsafeOffer(undefined)
+      if (Option.isSome(recordDelay(now))) recordSignal.unsafeOffer(undefined)
+    }
+    const update = (change: (state: QueueState) => QueueState) =>
+      Effect.map(Ref.updateAndGet(state, change), signal)
     const take = <A>(
       wakeUp: Queue.Dequeue<void>,
       pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]
@@ -117,71 +121,50 @@ export const make = (hasSeveralOrganisations: boolean) =>
       )
 
     return RunQueue.of({
-      offer: (runs) => update((now) => withClaimed(now, runs), [startSignal]),
+      offer: (runs) => update((now) => withClaimed(now, runs)),
       startable: take(startSignal, (now) => [startDelay(now, concurrency), now]),
       takeStartable: take(startSignal, (now) => pickStartable(now, concurrency, mostOfOne)),
-      defer: (run) =>
-        update(
-          (now) => ({ ...freed(now, run), deferred: now.deferred + 1 }),
-          [claimSignal, startSignal]
-        ),
+      defer: (run) => update((now) => ({ ...freed(now, run), deferred: now.deferred + 1 })),
       offerDeferred: (run) =>
-        update(
-          (now) => withClaimed({ ...now, deferred: now.deferred - 1 }, [run]),
-          [claimSignal, startSignal]
-        ),
+        update((now) => withClaimed({ ...now, deferred: now.deferred - 1 }, [run])),
       leave: (run, isUnused) =>
-        update(
-          (now) => ({
-            ...freed(now, run),
-            followed: [...now.followed, ...followedBy([run])],
-            unused: isUnused ? [...now.unused, run.run.run_id] : now.unused
-          }),
-          [claimSignal, startSignal]
-        ),
-      startReverted: (run) =>
-        update((now) => withClaimed(freed(now, run), [run]), [claimSignal, startSignal]),
+        update((now) => ({
+          ...freed(now, run),
+          followed: [...now.followed, ...followedBy([run])],
+          unused: isUnused ? [...now.unused, run.run.run_id] : now.unused
+        })),
+      startReverted: (run) => update((now) => withClaimed(freed(now, run), [run])),
       offerStarted: (runs) =>
-        update(
-          (now) => ({ ...now, started: FairShare.offer(now.started, runs.map(waiting)) }),
-          [claimSignal, workSignal]
-        ),
+        update((now) => ({ ...now, started: FairShare.offer(now.started, runs.map(waiting)) })),
       takeUninvoked: (isOut) =>
         Ref.modify(state, (now) => {
           const [out, started] = FairShare.remove(now.started, isOut)
           return [out, { ...now, started }]
         }),
       // A signal wakes one worker, which then wakes the next.
-      takeInvocable: Effect.tap(
+      takeInvocable: Effect.zipLeft(
         take(workSignal, (now) => pickInvocable(now, concurrency, mostOfOne)),
-        () => workSignal.offer(undefined)
+        Effect.map(Ref.get(state), signal)
       ),
-      answer: (run) =>
-        update(
-          (now) => withAnswer(now, run, concurrency),
-          [claimSignal, startSignal, workSignal, recordSignal]
-        ),
+      answer: (run) => update((now) => withAnswer(now, run, concurrency)),
       answered: take(recordSignal, (now) => [recordDelay(now), now]),
       takeAnswered: take(recordSignal, pickAnswered),
       takeMoreAnswered: Ref.modify(state, (now) => [now.answered, { ...now, answered: [] }]),
       recorded: (runs) =>
-        update(
-          (now) => ({
-            ...now,
-            unrecorded: now.unrecorded - runs.length,
-            followed: [...now.followed, ...followedBy(runs)]
-          }),
-          [claimSignal, startSignal]
-        ),
-      setBlocked: (isBlocked) => update((now) => ({ ...now, isBlocked }), [startSignal]),
+        update((now) => ({
+          ...now,
+          unrecorded: now.unrecorded - runs.length,
+          followed: [...now.followed, ...followedBy(runs)]
+        })),
+      setBlocked: (isBlocked) => update((now) => ({ ...now, isBlocked })),
       takeFollowed: Ref.modify(state, (now) => [now.followed, { ...now, followed: [] }]),
       demand: Effect.map(Ref.get(state), (now) => demandOf(now, concurrency)),
       changed: claimSignal.take,
       wakeClaiming: claimSignal.offer(undefined),
-      endClaiming: update((now) => ({ ...now, isClaimingOver: true }), [startSignal]),
-      endStarting: update((now) => ({ ...now, isStartingOver: true }), [workSignal]),
-      endInvoking: update((now) => ({ ...now, isInvokingOver: true }), [recordSignal]),
-      stop: update((now) => ({ ...now, isStopped: true }), [claimSignal, startSignal]),
+      endClaiming: update((now) => ({ ...now, isClaimingOver: true })),
+      endStarting: update((now) => ({ ...now, isStartingOver: true })),
+      endInvoking: update((now) => ({ ...now, isInvokingOver: true })),
+      stop: update((now) => ({ ...now, isStopped: true })),
       isStopped: Effect.map(Ref.get(state), ({ isStopped }) => isStopped),
       takeUnused: (all) =>
         Ref.modify(state, (now) => {
