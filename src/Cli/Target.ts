@@ -50,7 +50,7 @@ export const runNamed = (given: string) =>
       candidates.length > 1
         ? usageError(
             `"${given}" matches ${candidates.length} runs`,
-            `Write more of the id: ${candidates.join(", ")}`
+            `Enter more characters of the id: ${candidates.join(", ")}`
           )
         : usageError(`there is no run "${given}"`, "See all runs: sync-scheduler runs list")
     )

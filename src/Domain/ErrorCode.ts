@@ -190,7 +190,7 @@ export const serveCodes = {
     fix: "Open this server's page and repeat the action there. Programs send the token as Authorization: Bearer."
   },
   FORM_EXPIRED: {
-    what: "The form does not belong to this sign-in (403)",
+    what: "The form does not belong to this session (403)",
     why: "You signed in or out after the page was loaded.",
     fix: "Reload the page."
   },

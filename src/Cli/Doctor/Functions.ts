@@ -61,7 +61,7 @@ const contactFinding = (
       code: "FUNCTION_UNREACHABLE",
       what: `${name} cannot be reached: ${detail ?? "no answer"}`,
       why: "its runs would wait and be retried",
-      fix: "Check SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL, and whether this machine can connect to it."
+      fix: "Check that SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL is correct and that this machine can connect to the URL."
     })
   }
   const { platformCode, status } = answer

@@ -43,7 +43,7 @@ export const keyFindings = (
         code: "KEY_REFUSED",
         what: `the key belongs to project ${ref}, but SUPABASE_URL names project ${project}`,
         why: "a project rejects the keys of other projects",
-        fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or use a key of ${project}.`
+        fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or use a key for ${project}.`
       }),
     kind === "jwt" &&
       warning("key", {

@@ -20,7 +20,7 @@ export interface ProviderResponse extends VendorAnswer {
 
 /**
  * Reads the `vendor` field. Ignores an unreadable field, so that a bad report cannot affect the run's outcome.
- * *Source*: supabase/functions/README.md, "Reports of the accounting API's response".
+ * *Source*: supabase/functions/README.md, "Reporting the accounting API's response".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {
   const field = fieldOf(answer, "vendor")

@@ -154,6 +154,6 @@ export const requireOwnForm: Guard = Effect.gen(function* () {
 const formExpired: Forbidden = {
   status: 403,
   code: "FORM_EXPIRED",
-  message: "The form does not belong to this sign-in",
+  message: "The form does not belong to this session",
   hint: "Reload the page and repeat the action."
 }

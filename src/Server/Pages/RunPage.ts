@@ -131,7 +131,7 @@ const unknownNext = (
   }
   return run.not_before === null
     ? html`The sync may have taken effect. The next tick retries the run with the same idempotency key.`
-    : html`The sync may have taken effect. The run is retried from ${at(run.not_before)} with the same idempotency key.`
+    : html`The sync may have taken effect. The run is retried at ${at(run.not_before)} or later, with the same idempotency key.`
 }
 
 const following = (integration: IntegrationStatus | null, timezone: string, now: number): Html => {

@@ -70,7 +70,7 @@ describe("the page explains the next step of a run", () => {
       "unknown",
       unknown,
       undefined,
-      "The run is retried from 10:12:04 CET with the same idempotency key."
+      "The run is retried at 10:12:04 CET or later, with the same idempotency key."
     ],
     ["unknown, held", unknown, held, "Later slots wait until the function reports"],
     ["unknown, no attempts left", { ...unknown, attempt: 3 }, undefined, "no attempts are left"],
