@@ -1,6 +1,6 @@
 import { pgBoss } from "./PgBossQueue.ts"
 
-/** Workers that run ten jobs each sequentially: the fastest variant at low concurrency. */
+/** Each worker fetches ten jobs and runs them sequentially. This is the fastest variant at low concurrency. */
 export const contender = pgBoss((concurrency) => ({
   localConcurrency: concurrency,
   batchSize: 10,

@@ -35,7 +35,7 @@ export interface SbomOptions {
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {
-    // A version that only the parent uses has the parent's name in its key. An optional package for another platform is missing.
+    // A version that only the parent uses has the parent's name in its key. The lockfile omits optional packages of other platforms.
     const key = `${parent}/${name}` in packages ? `${parent}/${name}` : name
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return

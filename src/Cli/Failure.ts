@@ -48,7 +48,7 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
     "locked",
     [
       null,
-      "If serve --demo is just starting, try again in a moment. Otherwise stop it, or name another directory."
+      "If serve --demo is just starting, try again in a moment. Otherwise stop it, or choose another directory."
     ]
   ],
   [

@@ -40,7 +40,7 @@ export interface Looks {
 }
 
 export interface Streams {
-  /** Creating this stream takes 2 ms, so it is created only for a terminal that can ask questions. */
+  /** Creating this stream takes 2 ms, so it is created only when the command can ask questions. */
   readonly stdin: () => NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream

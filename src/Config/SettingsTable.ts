@@ -206,7 +206,7 @@ const serveTable = {
   drain: withDefault(
     "SYNC_SCHEDULER_DRAIN",
     "160s",
-    "How long serve, when stopped, waits for the runs in progress.",
+    "How long a stopped server waits for the runs in progress.",
     duration("0s", "1h")
   )
 } as const

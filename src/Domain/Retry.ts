@@ -13,7 +13,8 @@ export interface RetryTiming {
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
  * Full jitter: the wait is random between 0 and a limit, so that runs that failed together are not retried together. The limit
- * starts at `baseMs` and doubles with each attempt. A requested wait counts as at least 1 s, and the jitter is added.
+ * starts at `baseMs` and doubles with each attempt. If the response requests a wait, the random wait is added to the
+ * requested wait, which is raised to 1 s if it is shorter.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({

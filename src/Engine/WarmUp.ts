@@ -14,7 +14,7 @@ const WARM_UP_CONCURRENCY = 5
 
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
-/** Prefers the function's own report. Without a report, a failed or slow contact counts as a cold start. */
+/** Prefers the function's own report. Without a report, a failed or slow request counts as a cold start. */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 

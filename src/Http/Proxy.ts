@@ -4,7 +4,7 @@ export interface HttpProxy {
   readonly address: string
 }
 
-/** Returns the proxy for a request to `url`; null without a proxy. */
+/** Returns the proxy for a request to `url`; null if the request uses no proxy. */
 export type ProxyOf = (url: URL) => HttpProxy | null
 
 export const noProxy: ProxyOf = () => null

@@ -6,7 +6,7 @@ import type { NotifyError } from "../Domain/Errors.ts"
 export class Notifier extends Context.Tag("@sync-scheduler/Notifier")<
   Notifier,
   {
-    /** The receiver's format; null if no receiver is configured and nothing is sent. */
+    /** The receiver's format; null if no receiver is configured. Without a receiver, nothing is sent. */
     readonly channel: "cloudevents" | "slack" | null
     /**
      * Sends a message in one attempt, within 10 s. *Fails with* NotifyError.

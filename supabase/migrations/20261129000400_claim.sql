@@ -424,7 +424,8 @@ create function sync_scheduler.backfill_waits(i public.organization_integrations
                   where l.integration_id = i.id and sync_scheduler.is_live(l.status, l.released_at)) then 'already_running'
   end;
 
--- Returns the reason why a backfill's slot must not be claimed; null: the claim is allowed. Waits up to lock_timeout for locks.
+-- Returns the reason why a backfill's slot must not be claimed. Returns null if the slot can be claimed.
+-- Waits up to lock_timeout for locks.
 create function sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamptz) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

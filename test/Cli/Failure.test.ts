@@ -105,7 +105,7 @@ test("the message of a failed call is a plain sentence; its name, class and code
     errors: [
       {
         message: "Another sync-scheduler (process 7) is using this demo directory: /d",
-        hint: expect.stringContaining("or name another directory.")
+        hint: expect.stringContaining("or choose another directory.")
       }
     ]
   })

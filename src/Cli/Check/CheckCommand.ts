@@ -13,7 +13,7 @@ export const checkCommand: Command = {
     {
       name: "overdue",
       value: "<spans>",
-      summary: "Maximum delay of a due sync; 5m,10m by default"
+      summary: "Maximum delays of a due sync (warning,critical); 5m,10m by default"
     },
     {
       name: "tick-age",

@@ -64,7 +64,7 @@ export const keptDirectory = (
       return yield* Effect.fail(
         usageError(
           `${directory} contains the made-up organisations of serve --demo`,
-          `See their status: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+          `See their status: sync-scheduler status --demo ${quoted(wanted)}. Or choose another directory.`
         )
       )
     }
@@ -72,7 +72,7 @@ export const keptDirectory = (
       return yield* Effect.fail(
         usageError(
           `serve --demo is already using ${directory}`,
-          `See its status: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+          `See its status: sync-scheduler status --demo ${quoted(wanted)}. Or choose another directory.`
         )
       )
     }

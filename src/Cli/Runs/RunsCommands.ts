@@ -59,7 +59,7 @@ export const runsTailCommand: Command = {
   name: "runs tail",
   summary: "Follow runs as they start and end",
   details:
-    "Prints a line for every change of a run that was due in the last two hours. Press Ctrl-C to stop.",
+    "Prints a line for every change to a run that was due in the last two hours. Press Ctrl-C to stop.",
   positionals: [],
   flags: [
     ...scopeFlags,

@@ -21,7 +21,7 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  * - A schedule is interval-like if its minute or hour field contains a wildcard `*` or a step `/`; `@hourly` is interval-like,
  *   too. An interval-like schedule runs whenever the local clock shows a matching time. It runs in both passes of a repeated
  *   hour, and a gap adds no slots.
- * - Slots at the same instant are one slot. Slots strictly increase in UTC.
+ * - Two matching times at the same instant give one slot. Each slot is later than the slot before it.
  *
  * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless
  * it is a bare `*`: `0 0 *\/2 * MON` matches every odd day and every Monday. `L` is the last day of the month, `LW` the last

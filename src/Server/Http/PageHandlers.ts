@@ -30,7 +30,7 @@ const RUN = /^[0-9a-f][0-9a-f-]{5,35}$/
 
 interface Rendered {
   readonly html: string
-  /** Whether the page shows the last known data, with a note. */
+  /** Whether the page shows the last known data. Such a page says so. */
   readonly isOutdated: boolean
 }
 

@@ -51,7 +51,7 @@ export interface QueryCache {
       isAway: boolean
     ) => Effect.Effect<Known<DailyStats>, SupabaseError>
     readonly run: (id: string) => Effect.Effect<Known<RunDetail>, SupabaseError>
-    /** The number of slots due in each of the next hours. */
+    /** The number of slots that are due in each future hour of the forecast. */
     readonly load: (isAway: boolean) => Effect.Effect<Known<Load>, SupabaseError>
   }
   /** The start lag above which a run is late, in milliseconds. */

@@ -100,7 +100,7 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
   const release = on(
     "release",
     "Release",
-    "Later slots run again, and this run stays unknown. Use this if you know how it ended."
+    "Later slots no longer wait for this run, which stays unknown. Use this if you know how the run ended."
   )
   return html`${retry}${isUnknown && run.released_at === null && release}`
 }
