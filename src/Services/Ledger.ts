@@ -70,7 +70,7 @@ export interface FirstAttempt {
 export interface OpenOptions {
   /** The maximum wait for an unresponsive database, in milliseconds. */
   readonly waitMs: number
-  /** The engine warms up functions with a slot within this time, in milliseconds. Default: one minute. */
+  /** The engine warms up the functions of slots that are due within this time, in milliseconds. Default: one minute. */
   readonly wakeWithinMs?: number | undefined
   readonly firstAttempt?: FirstAttempt | undefined
 }

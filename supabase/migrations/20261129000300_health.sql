@@ -450,7 +450,7 @@ $$;
 -- Claims the probes that engine p_engine_id must send now. No other engine may probe these APIs for 15 minutes.
 -- A new API is first probed after 15 to 18 minutes, because syncs may show its health in the meantime.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
--- p_asked: whether an operator requested the probes. p_dry_run: whether to claim nothing.
+-- p_asked: whether an operator requested the probes. p_dry_run: if true, nothing is claimed.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false

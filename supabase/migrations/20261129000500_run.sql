@@ -102,7 +102,7 @@ begin
 end
 $$;
 
--- Starts the runs in p_starts, except runs that hold_back delays. On an error, no run is started.
+-- Starts the runs in p_starts, except the runs that `hold_back` returns. On an error, no run is started.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$

@@ -25,7 +25,7 @@ const tick = (world: World) =>
     return yield* Fiber.join(fiber)
   })
 
-/** Returns how late the function's deadline is according to the database's clock, in ms; 0 is correct. */
+/** Returns the error of the function's deadline on the database's clock, in ms. */
 const lateMs = (world: World) => {
   const [invocation] = world.invocations
   const started = world.runs[0]?.started_at ?? Number.NaN

@@ -142,7 +142,8 @@ export class Days {
       p_starts: starts,
       p_adopt_after_seconds: 0
     })
-    const started = list(answer.started)
+    const isStarted = new Set(list(answer.started).map(({ run_id }) => run_id))
+    const started = runs.filter(({ run_id }) => isStarted.has(run_id))
     for (const host of this.watched.keys()) {
       const count = started.filter((run) => this.tenantOf(run).vendor.host === host).length
       this.notePeak(host, count, throttled.has(host))
@@ -251,7 +252,7 @@ export class Days {
 
   private tenantOf(row: Row): Tenant {
     const tenant = this.tenants.get(String(row.integration_id))
-    if (tenant === undefined) throw new Error("nobody's run")
+    if (tenant === undefined) throw new Error("a run without an organisation")
     return tenant
   }
 

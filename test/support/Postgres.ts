@@ -55,7 +55,7 @@ export interface TestDatabase {
   readonly drop: () => Promise<void>
 }
 
-/** `migrations` (default true) applies all of supabase/migrations. The owner then applies `sql`. */
+/** `migrations` (default true) applies all of supabase/migrations. `sql` is executed afterwards, as the database's owner. */
 export interface DatabaseOptions {
   readonly migrations?: boolean
   readonly sql?: string

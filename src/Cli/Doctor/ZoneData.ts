@@ -34,7 +34,7 @@ export const zoneFindings = (
       code: "ZONE_DATA_DIFFER",
       what: `${zone.timezone} (${zone.count === 1 ? "1 integration" : `${zone.count} integrations`}) is ${describe(difference)}`,
       why: `one side has older rules, and this program computes the slots (${data})`,
-      fix: "Compare the rules with https://www.iana.org/time-zones. If this program is older, update it, and see docs/how-to/upgrade.md, Time zones."
+      fix: "Compare the rules with https://www.iana.org/time-zones. If this program's rules are older, update the program as described in docs/how-to/upgrade.md, Time zones."
     })
   })
   return findings.length > 0

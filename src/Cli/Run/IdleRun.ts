@@ -9,7 +9,7 @@ import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /**
- * `run`: runs one tick, and loads the engine only if the tick is not idle. Most ticks that a timer starts end here, after one
+ * `run`: runs one tick, and loads the engine only if the tick is not idle. A timer's ticks usually end here, after one
  * database call (ADR 26).
  */
 export const main: Main = (cli) =>

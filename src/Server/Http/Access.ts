@@ -138,7 +138,7 @@ const otherSite: Forbidden = {
   status: 403,
   code: "OTHER_SITE",
   message: "The request did not come from a page of this server",
-  hint: "Open this server's page and repeat the action there. Programs send the admin token as Authorization: Bearer."
+  hint: "Open this server's page and repeat the action there. A program must send the admin token in the header Authorization: Bearer."
 }
 
 /** Rejects a request that uses a session but does not send its CSRF token. A request with the admin token needs no CSRF token. */
