@@ -16,14 +16,15 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 /**
  * Claims the oldest slot of each backfill, or moves the cursor past slots that already have a row. A backfill waits while its
  * integration is due or disabled, or has a live run. Ignores cursors in `seen`, because this tick has already tried to advance
- * them.
+ * them. Claims at most `limit` slots; the remaining backfills are part of `unfinished`.
  *
  * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
  * or duplicated if the engine dies.
  */
 export const claimBackfills = (
   integrationIds: "all" | ReadonlyArray<string>,
-  seen: HashSet.HashSet<string>
+  seen: HashSet.HashSet<string>,
+  limit: number
 ) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -39,14 +40,18 @@ export const claimBackfills = (
         hint: "Other backfills are not affected. To cancel this backfill: sync-scheduler backfill --cancel <id>"
       })
     }
-    const fresh = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))
+    const unseen = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))
+    const fresh = unseen.slice(0, limit)
     const steps = (yield* Effect.forEach(fresh, plan)).flat()
     const result = yield* claimSlots(steps, page.now, 0)
     const step: BackfillProgress = {
       result: { ...result, seen: fresh.map(cursorKey) },
-      unfinished: steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
-        scheduled_for === null && backfill?.done === false ? [integration_id] : []
-      )
+      unfinished: [
+        ...steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
+          scheduled_for === null && backfill?.done === false ? [integration_id] : []
+        ),
+        ...unseen.slice(limit).map(({ integration_id }) => integration_id)
+      ]
     }
     return step
   }).pipe(traced("Engine.claimBackfills"))

@@ -148,8 +148,9 @@ const idsWithMore = ({ claimed }: ClaimResult): ReadonlyArray<string> =>
 const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
   Effect.gen(function* () {
     const { backfills, followed, followedBackfills, seen } = progress
+    const { limit } = yield* TickFrame
     const all = ended.map((run) => run.integration_id)
-    const ids = all.filter((id) => HashSet.has(followed, id))
+    const ids = all.filter((id) => HashSet.has(followed, id)).slice(0, limit - progress.claimed)
     const ofBackfills = all.filter((id) => HashSet.has(followedBackfills, id))
     const excludedIds = [...progress.rejected]
     let next: Progress = {
@@ -224,7 +225,12 @@ const hasBackfills = ({ backfills, followed, startedAt }: Progress, now: number)
 
 const backfill = (progress: Progress) =>
   Effect.gen(function* () {
-    const { result, unfinished } = yield* claimBackfills(progress.backfills, progress.seen)
+    const { limit } = yield* TickFrame
+    const { result, unfinished } = yield* claimBackfills(
+      progress.backfills,
+      progress.seen,
+      limit - progress.claimed
+    )
     const followedBackfills = withAll(progress.followedBackfills, idsWithMore(result))
     return { ...afterClaim(result, progress), followedBackfills, backfills: unfinished }
   })

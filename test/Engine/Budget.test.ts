@@ -68,3 +68,19 @@ describe("a tick with a budget", () => {
       expect(summary.duration_ms).toBeLessThan(31_000)
     }))
 })
+
+it("a tick with a limit starts no more runs, even if each integration has several due slots", () =>
+  Effect.gen(function* () {
+    const { world } = yield* makeSlowWorld(0, 1_000)
+    world.seedDue(3, 10 * 60_000, { sync_schedule: "* * * * *", catch_up: "all" })
+    // Several outcomes are recorded in one call, so that several integrations can have their next slot claimed concurrently.
+    world.carry = (operation, execute) =>
+      operation === "settle_sync_runs" ? Effect.delay(execute, 100) : execute
+    const summaries = []
+    for (const limit of [2, 4, 5]) {
+      const fiber = yield* Effect.fork(Engine.tick({ limit }).pipe(Effect.provide(world.engine())))
+      yield* TestClock.adjust("1 minute")
+      summaries.push((yield* Fiber.join(fiber)).triggered)
+    }
+    expect(summaries).toEqual([2, 4, 5])
+  }))

@@ -125,6 +125,16 @@ describe("a backfill request", () => {
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
   })
 
+  test("of several integrations stays within the limit", async () => {
+    const ids = [await insertHourly(), await insertHourly(), await insertHourly()]
+    await passOutage()
+    for (const id of ids) await request(id, -9, 0)
+    expect(await world.tick({ limit: 2 })).toMatchObject({ triggered: 2 })
+    expect(await world.tick({ limit: 5 })).toMatchObject({ triggered: 5 })
+    const claimed = await Promise.all(ids.map(backfilled))
+    expect(claimed.flat()).toHaveLength(7)
+  })
+
   test("comes after the scheduled slots of every integration", async () => {
     const id = await afterOutage()
     const other = await world.insert({
