@@ -70,6 +70,7 @@ export const makePool = (
 
     const take = (kind: string): Effect.Effect<Member | undefined> =>
       Effect.suspend(() => {
+        // If no idle connection has made such a call, index -1 selects the connection that was used last.
         const [member] = idle.splice(
           idle.findLastIndex(({ kinds }) => kinds.has(kind)),
           1
