@@ -45,7 +45,7 @@ exec "$(PATH=\${PATH#*:} command -v podman)" "\${args[@]}"
 `
 
 export const startContainers = async (): Promise<Containers> => {
-  for (const tool of ["podman", "podman-compose", "runc"]) {
+  for (const tool of ["podman", "podman-compose", "runc", "catatonit"]) {
     if (Bun.which(tool) === null) throw new Error(`no ${tool}: apt-get install ${tool}`)
   }
   const home = mkdtempSync(join(tmpdir(), "sync-scheduler-containers-"))
