@@ -187,7 +187,7 @@ export const serveCodes = {
   OTHER_SITE: {
     what: "The request did not come from a page of this server (403)",
     why: "Another site may have sent it.",
-    fix: "Open this server's page and repeat the action there. Programs send the token as Authorization: Bearer."
+    fix: "Open this server's page and repeat the action there. A program must send the token in the header Authorization: Bearer."
   },
   FORM_EXPIRED: {
     what: "The form does not belong to this session (403)",

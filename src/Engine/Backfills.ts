@@ -2,7 +2,7 @@ import { Effect, HashSet } from "effect"
 import { type Backfill, nextStep } from "../Domain/BackfillPlan.ts"
 import { traced } from "../Domain/Tracing.ts"
 import { Ledger } from "../Services/Ledger.ts"
-import { type ClaimResult, claimSlots, reported } from "./Claims.ts"
+import { type ClaimResult, claimSlots, decideEach, reported } from "./Claims.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 
@@ -42,7 +42,7 @@ export const claimBackfills = (
     }
     const unseen = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))
     const fresh = unseen.slice(0, limit)
-    const steps = (yield* Effect.forEach(fresh, plan)).flat()
+    const steps = yield* decideEach(fresh, nextStep, planDefect)
     const result = yield* claimSlots(steps, page.now, 0)
     const step: BackfillProgress = {
       result: { ...result, seen: fresh.map(cursorKey) },
@@ -56,18 +56,7 @@ export const claimBackfills = (
     return step
   }).pipe(traced("Engine.claimBackfills"))
 
-/** Turns a defect into a tick error, so that other backfills are not affected. */
-const plan = (backfill: Backfill) =>
-  Effect.sync(() => [nextStep(backfill)]).pipe(
-    Effect.catchAllDefect((defect) =>
-      Effect.gen(function* () {
-        const report = yield* TickReport
-        yield* report.error({
-          code: "ENGINE_DEFECT",
-          message: `The slots of backfill ${backfill.backfill_id} could not be computed (${defect})`,
-          hint: "Report this as a bug. To cancel the backfill: sync-scheduler backfill --cancel <id>"
-        })
-        return []
-      })
-    )
-  )
+const planDefect = ({ backfill_id }: Backfill, defect: unknown) => ({
+  message: `The slots of backfill ${backfill_id} could not be computed (${defect})`,
+  hint: "Report this as a bug. To cancel the backfill: sync-scheduler backfill --cancel <id>"
+})

@@ -5,6 +5,7 @@ import { decideCatchUp } from "../Domain/CatchUp.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration, Slot } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
+import type { TickError } from "../Domain/Summary.ts"
 import { Ledger, type Work, type WorkRequest } from "../Services/Ledger.ts"
 import { type Claims, Lock } from "../Services/Lock.ts"
 import type { ClaimedRun } from "./QueueState.ts"
@@ -143,25 +144,27 @@ const claimOnce = (
     )
   })
 
-/** Turns a defect into a tick error, so that other integrations are not affected. */
-const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
+/** Decides about each item. A defect becomes the tick error that `errorOf` returns, so that other items are not affected. */
+export const decideEach = <A, B>(
+  items: ReadonlyArray<A>,
+  decide: (item: A) => B,
+  errorOf: (item: A, defect: unknown) => Omit<TickError, "code">
+) =>
   Effect.gen(function* () {
-    const settings = yield* EngineConfig
     const report = yield* TickReport
-    const decided: Array<Slot> = []
-    for (const one of due) {
-      const decision = Either.try(() => decideCatchUp(one, now, settings))
+    const decided: Array<B> = []
+    for (const item of items) {
+      const decision = Either.try(() => decide(item))
       if (Either.isRight(decision)) decided.push(decision.right)
-      else {
-        yield* report.error({
-          code: "ENGINE_DEFECT",
-          message: `Integration ${one.integration_id}: its schedule could not be evaluated (${decision.left})`,
-          hint: "Check its sync_schedule and timezone, and report this as a bug."
-        })
-      }
+      else yield* report.error({ code: "ENGINE_DEFECT", ...errorOf(item, decision.left) })
     }
     return decided
   })
+
+const scheduleDefect = ({ integration_id }: DueIntegration, defect: unknown) => ({
+  message: `Integration ${integration_id}: its schedule could not be evaluated (${defect})`,
+  hint: "Check its sync_schedule and timezone, and report this as a bug."
+})
 
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
@@ -172,6 +175,7 @@ const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
+    const settings = yield* EngineConfig
     const report = yield* TickReport
     for (const row of work.unreadable) {
       if (!HashSet.has(seen, row.id)) yield* report.error(unreadableError(row))
@@ -181,7 +185,12 @@ export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: n
       .map((run) => claimedRun(run, run.claimed_by !== null, false))
     if (pending.length > 0) yield* queue.offer(pending)
     const due = work.due.filter(({ integration_id }) => !HashSet.has(seen, integration_id))
-    const result = yield* claimSlots(yield* decideAll(due, work.now), work.now, followed)
+    const slots = yield* decideEach(
+      due,
+      (one) => decideCatchUp(one, work.now, settings),
+      scheduleDefect
+    )
+    const result = yield* claimSlots(slots, work.now, followed)
     const claimed = [...pending, ...result.claimed]
     // A waiting run will be fetched again after its reservation ends.
     const waiting = claimed.map(({ run }) => attemptKey(run))

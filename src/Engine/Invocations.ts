@@ -46,14 +46,15 @@ const worker = Effect.gen(function* () {
   for (;;) {
     const [ready] = yield* queue.takeInvocable
     if (ready === undefined) return
-    const { requested, run } = ready
-    const span = yield* runSpan(run)
     const sent = yield* now
-    let outcome: Outcome = staleStart
-    if (elapsedMs(requested, sent) <= SEND_WITHIN_MS) {
-      outcome = yield* span.inside(Effect.catchAllCause(invoke(run, sent), ofCause))
-      functions.observe(run.function_name, outcome)
+    if (elapsedMs(ready.requested, sent) > SEND_WITHIN_MS) {
+      yield* queue.answer(yield* notSent(ready))
+      continue
     }
+    const { run } = ready
+    const span = yield* runSpan(run)
+    const outcome = yield* span.inside(Effect.catchAllCause(invoke(run, sent), ofCause))
+    functions.observe(run.function_name, outcome)
     yield* queue.answer({ ...ready, outcome, sent, answered: yield* now, span })
   }
 })
