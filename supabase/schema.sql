@@ -876,6 +876,7 @@ begin
   elsif p_clock_skew_ms is not null then
     perform sync_scheduler.resolve_incident('clock_skew', v_host);
   end if;
+  perform sync_scheduler.release_reserved(p_engine_id);
   perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);
 exception when serialization_failure then
@@ -4233,6 +4234,25 @@ begin
   end if;
   perform sync_scheduler.raise_incident('rejected', p_integration_id::text, p_integration_id, p_run_id, jsonb_build_object('error', v_detail));
   return jsonb_build_array(jsonb_build_object('integration_id', p_integration_id, 'detail', v_detail));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.release_reserved(p_engine_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+begin
+  update public.organization_integrations i set reserved_until = null
+   where i.id in (select r.id from public.organization_integrations r
+                   where r.reserved_by = p_engine_id and r.reserved_until > v_now
+                     and r.id in (select l.integration_id from public.sync_run_log l
+                                   where l.created_at > v_now - interval '15 seconds' and l.claimed_by = p_engine_id)
+                     for no key update skip locked);
+exception when others then
+  if not sync_scheduler.may_be_row_fault(sqlstate) then raise; end if;
 end
 $function$;
 

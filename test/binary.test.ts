@@ -140,6 +140,15 @@ describe("run, over a real project", () => {
     expect(await project.statuses()).toEqual({ completed: 3 })
   })
 
+  test("does the rest in the next run after --limit ended a run", async () => {
+    const since = { catch_up: "'all'", schedule_since: "now() - interval '10 minutes'" }
+    await project.seedDue(2, { sync_schedule: "'*/5 * * * *'", next_run_at: "null", ...since })
+    const limited = await run(["--limit", "1", "-o", "json"])
+    expect(decodeSummary(limited.stdout)).toMatchObject({ completed: 1 })
+    const rest = await run(["-o", "json"])
+    expect(decodeSummary(rest.stdout)).toMatchObject({ completed: 3, errors: [] })
+  })
+
   test("records runs in flight after SIGTERM, starts nothing new and exits with 143", async () => {
     await project.seedDue(3)
     const finish = Promise.withResolvers<void>()

@@ -410,6 +410,24 @@ exception when serialization_failure then
 end
 $$;
 
+-- Ends the reservations that an engine's latest claims made of the integrations' next slots, so that any engine can fetch these
+-- slots immediately. If a row is locked, or a trigger of the project rejects its update, the reservation ends after 15 seconds.
+create function sync_scheduler.release_reserved(p_engine_id text) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+begin
+  update public.organization_integrations i set reserved_until = null
+   where i.id in (select r.id from public.organization_integrations r
+                   where r.reserved_by = p_engine_id and r.reserved_until > v_now
+                     and r.id in (select l.integration_id from public.sync_run_log l
+                                   where l.created_at > v_now - interval '15 seconds' and l.claimed_by = p_engine_id)
+                     for no key update skip locked);
+exception when others then
+  if not sync_scheduler.may_be_row_fault(sqlstate) then raise; end if;
+end
+$$;
+
 -- Finishes a tick that was not idle, and records the tick's summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -444,6 +462,7 @@ begin
   elsif p_clock_skew_ms is not null then
     perform sync_scheduler.resolve_incident('clock_skew', v_host);
   end if;
+  perform sync_scheduler.release_reserved(p_engine_id);
   perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);
 exception when serialization_failure then

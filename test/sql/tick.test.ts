@@ -13,6 +13,30 @@ onEachServer("a tick", (ledger) => {
     })
   const ticks = () => ledger().rows("select * from public.sync_tick order by started_at, id")
 
+  /** Claims one of an integration's two due slots for engine e1. */
+  const claimOneOfTwo = async () => {
+    await ledger().reset()
+    const due = await ledger().integration()
+    const claim = { p_engine_id: "e1", p_claim_token: randomUUID() }
+    await ledger().call("claim_sync_runs", {
+      ...claim,
+      p_slots: [slotOf(due, { next_run_at: at(-1) })]
+    })
+    return {
+      due,
+      fetchBy: async (p_engine_id: string) =>
+        (
+          await ledger().call("fetch_sync_work", {
+            ...{ p_engine_id, p_fetch_token: randomUUID(), p_limit: 9 }
+          })
+        ).integrations,
+      finish: async (p_engine_id: string) => {
+        const tick = { p_engine_id, p_tick_id: randomUUID(), p_summary: {} }
+        expect(await ledger().call("finish_sync_tick", tick)).toEqual({ finished: true })
+      }
+    }
+  }
+
   test("without work is finished by its first call", async () => {
     await ledger().reset()
     const answer = await open()
@@ -80,6 +104,32 @@ onEachServer("a tick", (ledger) => {
     await open({}, id)
     expect(await open({}, id)).toMatchObject({ idle: true })
     expect(await ticks()).toHaveLength(1)
+  })
+
+  test("ends its engine's reservations of next slots when it finishes", async () => {
+    const { finish, fetchBy, due } = await claimOneOfTwo()
+    await finish("e2")
+    expect(await fetchBy("e2")).toEqual([])
+    await finish("e1")
+    expect(await fetchBy("e2")).toMatchObject([{ integration_id: due }])
+  })
+
+  test("finishes although a reserved row is locked or rejects the update", async () => {
+    const { finish, fetchBy, due } = await claimOneOfTwo()
+    await ledger().sql.begin(async (held) => {
+      await held.unsafe("select 1 from public.organization_integrations for update")
+      await finish("e1")
+    })
+    await ledger().execute(`
+      create function public.refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$;
+      create trigger refuse before update on public.organization_integrations for each row execute function public.refuse()`)
+    await finish("e1")
+    await ledger().execute(
+      "drop trigger refuse on public.organization_integrations; drop function public.refuse()"
+    )
+    expect(await fetchBy("e2")).toEqual([])
+    await finish("e1")
+    expect(await fetchBy("e2")).toMatchObject([{ integration_id: due }])
   })
 
   test("accepts a summary that is not an object", async () => {

@@ -91,7 +91,7 @@ export const readDue = (
 }
 
 /** How long fetched rows stay reserved, in ms. */
-const RESERVED_MS = 15_000
+export const RESERVED_MS = 15_000
 
 export interface FetchOptionsJson extends ScopeJson {
   readonly adopt_after_seconds: number

@@ -5,6 +5,7 @@ import {
   fetchWork,
   isFree,
   iso,
+  RESERVED_MS,
   runJson,
   type ScopeJson
 } from "./MemoryClaim.ts"
@@ -198,6 +199,15 @@ export const upcomingWarmUps = (db: MemoryDatabase, withinSeconds: number) => {
     .map(([function_name, at]) => ({ function_name, next_run_at: iso(at) }))
 }
 
+const releaseReserved = (db: MemoryDatabase, engineId: string) => {
+  const now = db.now()
+  for (const run of db.runs.values()) {
+    if (run.created_at <= now - RESERVED_MS || run.claimed_by !== engineId) continue
+    const i = db.integrations.get(run.integration_id)
+    if (i?.reserved_by === engineId && (i.reserved_until ?? 0) > now) i.reserved_until = null
+  }
+}
+
 export const finishTick = (
   db: MemoryDatabase,
   tickId: string,
@@ -216,6 +226,7 @@ export const finishTick = (
     if (Math.abs(clockSkewMs) > 5000) db.raise("clock_skew", host)
     else db.resolve("clock_skew", host)
   }
+  releaseReserved(db, engineId)
   pruneHolds(db)
   return { finished: true }
 }
