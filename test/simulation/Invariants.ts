@@ -20,7 +20,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   17: "the same seed gives the same trace",
   18: "rows and ranges follow the zone's local time, across DST transitions too",
   19: "an organisation that misbehaves delays other organisations by at most a stated bound",
-  20: "no other fetch returns a reserved slot for 15 s; a repeated fetch with the same token returns it again"
+  20: "until its engine's tick finishes, and for at most 15 s, no other fetch returns a reserved slot; a repeated fetch with the same token returns it again"
 }
 
 /** Every allowed transition, as `from>to:function`, optionally followed by an outcome or a reason. */

@@ -30,6 +30,7 @@ export class Reservations {
       if (name === "fetch_sync_work") this.atFetch(String(args.p_fetch_token), args, answer as Work)
       if (name === "claim_sync_runs") this.atClaim(args.p_slots as Work["integrations"])
       if (name === "open_sync_tick") this.atFetch(String(args.p_tick_id), args, answer as Work)
+      if (name === "finish_sync_tick") this.atFinish(String(args.p_engine_id))
     }
   }
 
@@ -86,6 +87,11 @@ export class Reservations {
   private isTaken({ slot, until }: Taken, id: string): boolean {
     const row = this.universe.db.integrations.get(id)
     return until > this.universe.time.now && row !== undefined && slotOf(row) === slot
+  }
+
+  /** A tick that finishes may end its engine's reservations. */
+  private atFinish(engine: string): void {
+    for (const [id, taken] of this.taken) if (taken.engine === engine) this.taken.delete(id)
   }
 
   /** Drops the reservations of claimed slots, because an application may set the same slot again. */
