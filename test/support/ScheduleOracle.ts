@@ -5,6 +5,7 @@
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
+const HOUR_MINUTES = 60
 /** How many minutes to read before a period. They show whether the period's first minutes repeat earlier local times. */
 const LEAD = DAY_MINUTES
 
@@ -30,13 +31,25 @@ export const localMinutes = (timezone: string): ((instant: number) => number) =>
   }
 }
 
-/** Also reads the day before `from`. */
+/**
+ * Also reads the day before `from`. Fills in the minutes of an hour that begins and ends with the same offset, because no zone
+ * changes its clock twice within an hour.
+ */
 export const readClock = (timezone: string, from: number, to: number): ClockReadings => {
   const read = localMinutes(timezone)
   const start = Math.floor(from / MINUTE) * MINUTE - LEAD * MINUTE
   const length = Math.floor((to - start) / MINUTE) + 1
   const shown = new Int32Array(length)
-  for (let index = 0; index < length; index++) shown[index] = read(start + index * MINUTE)
+  const readAt = (index: number): number => read(start + index * MINUTE)
+  let first = readAt(0)
+  for (let hour = 0; hour < length; hour += HOUR_MINUTES) {
+    const next = readAt(hour + HOUR_MINUTES)
+    const isSteady = next - first === HOUR_MINUTES
+    for (let index = hour; index < Math.min(hour + HOUR_MINUTES, length); index++) {
+      shown[index] = isSteady ? first + index - hour : readAt(index)
+    }
+    first = next
+  }
   const base = shown.reduce((least, minute) => Math.min(least, minute), shown[0] ?? 0)
   const seen = new Uint8Array(length + 4 * DAY_MINUTES)
   const repeated = new Uint8Array(length)
@@ -53,8 +66,11 @@ export const daysWithChange = (timezone: string, from: number, to: number): Arra
   const changed = (start: number, days: number): boolean =>
     read(start + days * DAY_MINUTES * MINUTE) - read(start) !== days * DAY_MINUTES
   const days: Array<number> = []
+  let last = read(from)
   for (let week = from; week < to; week += 7 * DAY_MINUTES * MINUTE) {
-    if (!changed(week, 7)) continue
+    const first = last
+    last = read(week + 7 * DAY_MINUTES * MINUTE)
+    if (last - first === 7 * DAY_MINUTES) continue
     for (let day = 0; day < 7; day++) {
       const start = week + day * DAY_MINUTES * MINUTE
       if (changed(start, 1)) days.push(start)
@@ -131,30 +147,45 @@ const dayMatches = (date: Date, dates: string, months: string, weekdays: string)
   return weekdays === "*" ? byDate : byDate || byWeekday
 }
 
+interface Compiled {
+  readonly interval: boolean
+  readonly seconds: ReadonlyArray<number>
+  readonly matches: (local: number) => boolean
+}
+
+const compiled = new Map<string, Compiled>()
+
+const compile = (expression: string): Compiled => {
+  const fields = (NICKNAMES[expression] ?? expression).toUpperCase().split(/\s+/)
+  const [second = "", minute = "", hour = "", dates = "", months = "", weekdays = ""] =
+    fields.length === 5 ? ["0", ...fields] : fields
+  const sixty = Array.from({ length: 60 }, (_, value) => value)
+  const minutes = sixty.map((value) => within(value, minute, [0, 59]))
+  const hours = sixty.map((value) => value < 24 && within(value, hour, [0, 23]))
+  const days = new Map<number, boolean>()
+  return {
+    interval: /[*/]/.test(minute + hour),
+    seconds: sixty.filter((value) => within(value, second, [0, 59])),
+    matches: (local) => {
+      if (!minutes[local % 60] || !hours[Math.floor(local / 60) % 24]) return false
+      const day = Math.floor(local / DAY_MINUTES)
+      const known = days.get(day)
+      if (known !== undefined) return known
+      const match = dayMatches(new Date(day * DAY_MINUTES * MINUTE), dates, months, weekdays)
+      days.set(day, match)
+      return match
+    }
+  }
+}
+
 export const oracleSlots = (
   expression: string,
   clock: ClockReadings,
   after: number,
   upTo: number
 ): Array<number> => {
-  const fields = (NICKNAMES[expression] ?? expression).toUpperCase().split(/\s+/)
-  const [second = "", minute = "", hour = "", dates = "", months = "", weekdays = ""] =
-    fields.length === 5 ? ["0", ...fields] : fields
-  const interval = /[*/]/.test(minute + hour)
-  const sixty = Array.from({ length: 60 }, (_, value) => value)
-  const seconds = sixty.filter((value) => within(value, second, [0, 59]))
-  const minutes = sixty.map((value) => within(value, minute, [0, 59]))
-  const hours = sixty.map((value) => value < 24 && within(value, hour, [0, 23]))
-  let [knownDay, knownMatch] = [Number.NaN, false]
-  const matches = (local: number): boolean => {
-    if (!minutes[local % 60] || !hours[Math.floor(local / 60) % 24]) return false
-    const day = Math.floor(local / DAY_MINUTES)
-    if (day !== knownDay) {
-      knownDay = day
-      knownMatch = dayMatches(new Date(day * DAY_MINUTES * MINUTE), dates, months, weekdays)
-    }
-    return knownMatch
-  }
+  const { interval, matches, seconds } = compiled.get(expression) ?? compile(expression)
+  compiled.set(expression, { interval, matches, seconds })
   const slots: Array<number> = []
   const emit = (slot: number): void => {
     if (slot > after && slot <= upTo && slot !== slots.at(-1)) slots.push(slot)
