@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { binaryPath } from "../support/binary.ts"
+import { binaryPath, LATE_OPTIMIZER } from "../support/binary.ts"
 import { startFunctionServer } from "../support/FunctionServer.ts"
 import { freePort } from "../support/freePort.ts"
 import { createDatabase } from "../support/Postgres.ts"
@@ -141,6 +141,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     PATH: `${standIn === undefined ? "" : `${standIn.directory}:`}${join(directory, ".bin")}:/usr/local/bin:/usr/bin:/bin`,
     HOME: directory,
     PAGE: directory,
+    ...LATE_OPTIMIZER,
     NO_COLOR: "1",
     DO_NOT_TRACK: "1",
     DENO_NO_UPDATE_CHECK: "1",

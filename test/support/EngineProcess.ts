@@ -1,4 +1,4 @@
-import { binaryPath } from "./binary.ts"
+import { binaryPath, LATE_OPTIMIZER } from "./binary.ts"
 
 /** `summary` is the JSON object that the binary printed to stdout, if any. */
 export interface EngineExit {
@@ -25,7 +25,7 @@ export const startEngine = async (
   launcher: ReadonlyArray<string> = []
 ): Promise<EngineProcess> => {
   const child = Bun.spawn([...launcher, await binaryPath(), ...args], {
-    env: { ...environment },
+    env: { ...LATE_OPTIMIZER, ...environment },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe"

@@ -17,6 +17,16 @@ const build = async (): Promise<string> => {
   return binary
 }
 
+/**
+ * Delays Bun's optimizing compiler, which would use a third of the CPU time of a short command. Code that runs often is still
+ * optimized.
+ */
+export const LATE_OPTIMIZER = {
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "20000",
+  BUN_JSC_thresholdForOptimizeAfterLongWarmUp: "20000",
+  BUN_JSC_thresholdForOptimizeSoon: "20000"
+} as const
+
 let built: Promise<string> | undefined
 
 /**

@@ -1,4 +1,4 @@
-import { binaryPath } from "./binary.ts"
+import { binaryPath, LATE_OPTIMIZER } from "./binary.ts"
 
 /** The binary inherits nothing from this process's environment. */
 export interface RunOptions {
@@ -14,7 +14,7 @@ export interface Ended {
 
 export const startBinary = async (args: ReadonlyArray<string>, options: RunOptions = {}) =>
   Bun.spawn([await binaryPath(), ...args], {
-    env: { ...options.env },
+    env: { ...LATE_OPTIMIZER, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdin: "ignore",
     stdout: "pipe",
@@ -77,7 +77,7 @@ export const runOnTerminal = async (
   let shown = ""
   let seen = 0
   const child = Bun.spawn([await binaryPath(), ...args], {
-    env: { TERM: "xterm-256color", ...options.env },
+    env: { TERM: "xterm-256color", ...LATE_OPTIMIZER, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     terminal: {
       cols,
