@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dir, "../..")
 /** The number of seeds. For the long run: `bun run simulate --seeds 100000`. */
 const SEEDS = 200
 /** How many of these seeds run in this process, where the tests can inspect their results. */
-const HERE = 40
+const HERE = 48
 
 const describeViolation = ({ seed, violation }: Result): string =>
   violation === null
