@@ -1,4 +1,5 @@
 import {
+  afterAll,
   afterEach,
   beforeAll,
   beforeEach,
@@ -8,16 +9,31 @@ import {
   test
 } from "bun:test"
 import { existsSync } from "node:fs"
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { binaryPath } from "../../support/binary.ts"
-import { runBinary, runOnTerminal } from "../../support/runBinary.ts"
+import { type Ended, runBinary, runOnTerminal } from "../../support/runBinary.ts"
 
 setDefaultTimeout(60_000)
 
 let directory = ""
-beforeAll(() => binaryPath())
+/** A kept demo that the tests copy, because each demo starts an embedded database. */
+let original: Ended & { readonly path: string }
+beforeAll(async () => {
+  await binaryPath()
+  const path = join(await mkdtemp(join(tmpdir(), "sync-scheduler-demo-")), "kept")
+  original = { path, ...(await runBinary(["demo", "--keep", path])) }
+}, 120_000)
+afterAll(() => rm(dirname(original.path), { recursive: true, force: true }))
+
+/** Returns the path of a copy. */
+const copyDemo = async (): Promise<string> => {
+  const path = join(directory, "kept")
+  await cp(original.path, path, { recursive: true })
+  return path
+}
+
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "sync-scheduler-demo-"))
 })
@@ -79,18 +95,16 @@ describe("the demo command in an empty directory without settings", () => {
 
 describe("the demo command with --keep", () => {
   test("leaves a database that a second demo continues with", async () => {
-    const kept = join(directory, "kept")
-    const first = await runBinary(["demo", "--keep", kept])
-    expect(first.stdout).toContain(`The database is kept in ${kept}`)
+    expect(original.stdout).toContain(`The database is kept in ${original.path}`)
+    const kept = await copyDemo()
     expect(existsSync(join(kept, "PG_VERSION"))).toBe(true)
     const second = await runBinary(["demo", "--keep", "kept", "-o", "json"], { cwd: directory })
     expect(JSON.parse(second.stdout)).toMatchObject({ triggered: 3, completed: 2, failed: 1 })
-    expect([first.code, second.code]).toEqual([0, 0])
+    expect([original.code, second.code]).toEqual([0, 0])
   })
 
   test("leaves a database that the operator commands can read and change", async () => {
-    const kept = join(directory, "looked-at")
-    await runBinary(["demo", "--keep", kept])
+    const kept = await copyDemo()
     const ask = (...args: ReadonlyArray<string>) => runBinary([...args, "--demo", kept])
     expect((await ask("explain", "acme")).stdout).toMatch(/✓ Yes\. The \S+ run completed\./)
     const failed = JSON.parse((await ask("runs", "list", "--failed", "-o", "json")).stdout)
@@ -120,8 +134,7 @@ describe("the demo command with --keep", () => {
 })
 
 test("doctor and check work on the database that the demo left", async () => {
-  const kept = join(directory, "kept")
-  await runBinary(["demo", "--keep", kept])
+  const kept = await copyDemo()
   const doctor = await runBinary(["doctor", "--demo", kept])
   expect(doctor.stdout).toContain("✓ schema     matches this version")
   expect(doctor.stdout).toContain("✓ access     row level security is on")
