@@ -6,7 +6,7 @@ import { startFunctionServer } from "../support/FunctionServer.ts"
 import { freePort } from "../support/freePort.ts"
 import { createDatabase } from "../support/Postgres.ts"
 import { startGateway } from "../support/RpcGateway.ts"
-import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
+import { CLI_ENVIRONMENT, makeStandIn, realCli } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
 /** `at` is the line of the block that failed, if any. */
@@ -79,7 +79,7 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
   await symlink(await binaryPath(), join(bin, "sync-scheduler"))
   await symlink(process.execPath, join(bin, "bun"))
   const cli = Object.entries(CLI_ENVIRONMENT).map(([name, value]) => `${name}=${value}`)
-  const supabase = `#!/bin/sh\n${cli.join(" ")} exec '${join(root, "node_modules/.bin/supabase")}' "$@"\n`
+  const supabase = `#!/bin/sh\n${cli.join(" ")} exec '${realCli}' "$@"\n`
   await writeFile(join(bin, "supabase"), supabase, { mode: 0o755 })
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
   for (const name of isRunbook ? REPLACED_PROGRAMS : UNAVAILABLE_PROGRAMS) {

@@ -11,7 +11,7 @@ import {
   type TestDatabase
 } from "../support/Postgres.ts"
 import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
-import { CLI_ENVIRONMENT } from "../support/SupabaseStandIn.ts"
+import { CLI_ENVIRONMENT, realCli } from "../support/SupabaseStandIn.ts"
 import { SLOW, servers } from "./Ledger.ts"
 
 const root = resolve(import.meta.dir, "../..")
@@ -128,7 +128,7 @@ for (const { title, open } of servers) {
 /** Sends no telemetry, and has its own home directory. */
 const run = (args: ReadonlyArray<string>, home: string) =>
   new Promise<{ readonly code: number | null; readonly output: string }>((done, fail) => {
-    const child = spawn(join(root, "node_modules/.bin/supabase"), [...args], {
+    const child = spawn(realCli, [...args], {
       env: {
         PATH: process.env.PATH ?? "/usr/bin:/bin",
         HOME: home,

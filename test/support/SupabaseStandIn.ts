@@ -1,9 +1,14 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { deno } from "../functions/support/DenoServer.ts"
 
 const root = join(import.meta.dir, "../..")
-const real = join(root, "node_modules/.bin/supabase")
+const modules = join(root, "node_modules")
+const platform = join(modules, `@supabase/cli-${process.platform}-${process.arch}/bin/supabase`)
+/** The platform's program, without the Node.js process that npm's command starts first. */
+export const realCli = existsSync(platform) ? platform : join(modules, ".bin/supabase")
 
 /** Bun's optimizing compiler is off, because it would use half of the CPU time of such short commands. */
 export const CLI_ENVIRONMENT = {
@@ -26,6 +31,20 @@ export interface SupabaseStandIn {
   readonly calls: () => Promise<ReadonlyArray<string>>
   readonly forget: () => Promise<void>
   readonly close: () => Promise<void>
+}
+
+declare global {
+  var syncSchedulerTestCliCache: string | undefined
+}
+
+/** The files that the real `supabase init` created, for each directory name. The directory is deleted when this process ends. */
+const initCache = (): string => {
+  const known = globalThis.syncSchedulerTestCliCache
+  if (known !== undefined) return known
+  const made = mkdtempSync(join(tmpdir(), "sync-scheduler-init-"))
+  process.on("exit", () => rmSync(made, { recursive: true, force: true }))
+  globalThis.syncSchedulerTestCliCache = made
+  return made
 }
 
 /**
@@ -62,7 +81,8 @@ export const makeStandIn = async (
 const script = (project: StandInProject, directory: string, log: string): string =>
   `#!${process.execPath}
 // A stand-in for the Supabase CLI, for tests: see test/support/SupabaseStandIn.ts.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
 const project = ${JSON.stringify(project)}
 const args = process.argv.slice(2)
 const line = args.map((arg) => (/\\s/.test(arg) ? JSON.stringify(arg) : arg)).join(" ")
@@ -79,11 +99,12 @@ const end = (code) => {
   if (String(count) === process.env.STANDIN_KILL) process.kill(process.ppid, "SIGKILL")
   process.exit(code)
 }
-const pass = async (rest) => {
+const real = async (rest) => {
   const env = { ...process.env, ...${JSON.stringify(CLI_ENVIRONMENT)} }
-  const child = Bun.spawn([${JSON.stringify(real)}, ...rest], { env, stdio: ["ignore", "inherit", "inherit"] })
-  end(await child.exited)
+  const child = Bun.spawn([${JSON.stringify(realCli)}, ...rest], { env, stdio: ["ignore", "inherit", "inherit"] })
+  return child.exited
 }
+const pass = async (rest) => end(await real(rest))
 const serve = (name, isKept) => {
   const env = {
     ...process.env,
@@ -102,7 +123,17 @@ const serve = (name, isKept) => {
 }
 if (new RegExp(process.env.STANDIN_FAIL || "^$").test(line)) refuse("failed to connect to the server: dial tcp: lookup api.supabase.com: no such host")
 
-if (has("init")) await pass(args)
+if (line === "init" && !existsSync("supabase")) {
+  // The result depends only on the directory's name, so each test process runs the real command once for each name.
+  const made = join(${JSON.stringify(initCache())}, basename(process.cwd()))
+  if (!existsSync(made)) {
+    const code = await real(args)
+    if (code !== 0) end(code)
+    cpSync("supabase", made + "." + process.pid, { recursive: true })
+    renameSync(made + "." + process.pid, made)
+  } else cpSync(made, "supabase", { recursive: true })
+  end(0)
+} else if (has("init")) await pass(args)
 else if (has("db", "push") || has("db", "query") || has("migration", "list")) {
   const isNamed = args.some((arg) => /^--(remote=|db-url)/.test(arg))
   await pass(isNamed ? args : [...args.filter((arg) => arg !== "--remote"), "--remote=" + project.databaseUrl])

@@ -40,7 +40,7 @@ const statusesOf = (stdout: string): Record<string, string> => {
   return Object.fromEntries(steps.map(({ status, step }) => [step, status]))
 }
 describe("setup in an empty directory, on the local stack", () => {
-  test("completes the first scheduled run, and changes nothing the second time", async () => {
+  test("completes the first scheduled run, changes nothing the second time, and writes a seed.sql that restores the example", async () => {
     const dry = await fixture.setup(["--local", "--dry-run"])
     expect([dry.code, dry.stderr]).toEqual([0, ""])
     expect(dry.stdout).toContain("+ supabase/functions/_shared/syncRun.ts")
@@ -94,10 +94,8 @@ describe("setup in an empty directory, on the local stack", () => {
       run: "unchanged"
     })
     expect([await fixture.tree(), (await fixture.runs()).length]).toEqual([tree, 1])
-  })
 
-  test("writes a seed.sql that restores the example after a reset", async () => {
-    expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
+    // As after `supabase db reset`.
     const seed = await readFile(join(fixture.project, "supabase/seed.sql"), "utf8")
     await fixture.sql`delete from public.organization_integrations`
     await fixture.sql.unsafe(seed).simple()
@@ -190,7 +188,7 @@ describe("setup in a project with its own files", () => {
   const later = "20990101000000_later.sql"
   const config = `# ours\nproject_id = "acme"\n\n[functions.send-mail] # mails\nverify_jwt = true\n\n# the last word\n[db.seed]\nsql_paths = ["./seeds/*.sql"]\n`
 
-  test("pushes newer project migrations with --include-all, and leaves the project's functions alone", async () => {
+  test("pushes newer project migrations with --include-all, leaves the project's functions alone, and starts no integration", async () => {
     await fixture.write({
       "config.toml": config,
       [`migrations/${later}`]: "create table public.later (id int);\n",
@@ -215,17 +213,16 @@ describe("setup in a project with its own files", () => {
     for (const path of Object.keys(before).filter((path) => !path.endsWith("config.toml"))) {
       expect([path, after[path]]).toEqual([path, before[path] ?? ""])
     }
-  })
 
-  test("adds no example to a project with integrations, and starts none of them", async () => {
-    expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
     await fixture.sql`delete from public.organization_integrations`
     await fixture.sql`delete from public.sync_run_log`
     await fixture.sql`insert into public.organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
       values (gen_random_uuid(), 'xledger', '0 2 * * *', now() - interval '1 minute')`
-    const { code, stdout } = await fixture.setup(["--local", "--yes"])
-    expect(code).toBe(0)
-    expect(stdout).toContain("left out: the project has 1 integrations of its own (unchanged)")
+    const again = await fixture.setup(["--local", "--yes"])
+    expect(again.code).toBe(0)
+    expect(again.stdout).toContain(
+      "left out: the project has 1 integrations of its own (unchanged)"
+    )
     expect(await fixture.runs()).toHaveLength(0)
   })
 
