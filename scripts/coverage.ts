@@ -40,6 +40,7 @@ try {
     [
       process.execPath,
       "test",
+      "--randomize",
       "--coverage",
       "--coverage-reporter=lcov",
       `--coverage-dir=${directory}`,
