@@ -40,7 +40,6 @@ try {
     [
       process.execPath,
       "test",
-      "--randomize",
       "--coverage",
       "--coverage-reporter=lcov",
       `--coverage-dir=${directory}`,
