@@ -92,8 +92,8 @@ CREATE INDEX organization_integrations_warm_up ON public.organization_integratio
 CREATE TRIGGER sync_scheduler_after_edit AFTER UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((old.sync_schedule IS DISTINCT FROM new.sync_schedule) OR (old.timezone IS DISTINCT FROM new.timezone) OR (old.enabled IS DISTINCT FROM new.enabled))) EXECUTE FUNCTION sync_scheduler.after_integration_change();
 CREATE TRIGGER sync_scheduler_after_gone AFTER DELETE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.after_integration_gone();
 CREATE TRIGGER sync_scheduler_after_insert_delete AFTER INSERT OR DELETE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.after_integration_change();
-CREATE TRIGGER sync_scheduler_before_a_change BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW WHEN ((new.next_run_at = '-infinity'::timestamp with time zone)) EXECUTE FUNCTION sync_scheduler.before_endless_slot();
-CREATE TRIGGER sync_scheduler_before_change BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.before_integration_change();
+CREATE TRIGGER sync_scheduler_before_a_slot BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((new.next_run_at = '-infinity'::timestamp with time zone) OR (new.next_run_at <> date_trunc('milliseconds'::text, new.next_run_at)))) EXECUTE FUNCTION sync_scheduler.before_slot_change();
+CREATE TRIGGER sync_scheduler_before_change BEFORE UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((((((((((((((((new.sync_schedule IS DISTINCT FROM old.sync_schedule) OR (new.timezone IS DISTINCT FROM old.timezone)) OR (new.enabled IS DISTINCT FROM old.enabled)) OR (new.org_id IS DISTINCT FROM old.org_id)) OR (new.integration_type IS DISTINCT FROM old.integration_type)) OR (new.catch_up IS DISTINCT FROM old.catch_up)) OR (new.catch_up_window IS DISTINCT FROM old.catch_up_window)) OR (new.max_attempts IS DISTINCT FROM old.max_attempts)) OR (new.invoke_timeout IS DISTINCT FROM old.invoke_timeout)) OR (new.function_name IS DISTINCT FROM old.function_name)) OR (new.on_unknown IS DISTINCT FROM old.on_unknown)) OR (new.fenced IS DISTINCT FROM old.fenced)) OR (new.warm_up IS DISTINCT FROM old.warm_up)) OR (new.health_url IS DISTINCT FROM old.health_url)) OR (new.health_method IS DISTINCT FROM old.health_method)) OR (new.config IS DISTINCT FROM old.config))) EXECUTE FUNCTION sync_scheduler.before_integration_change();
 alter table public.organization_integrations enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.organization_integrations to service_role;
 comment on column public.organization_integrations.org_id is 'The organisation (tenant) that owns the integration.';
@@ -641,6 +641,9 @@ CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_toke
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET default_transaction_isolation TO 'read committed'
  SET statement_timeout TO '25s'
  SET "TimeZone" TO 'UTC'
@@ -733,6 +736,7 @@ CREATE OR REPLACE FUNCTION public.fetch_sync_work(p_engine_id text, p_fetch_toke
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET default_transaction_isolation TO 'read committed'
  SET statement_timeout TO '25s'
  SET "TimeZone" TO 'UTC'
@@ -762,10 +766,14 @@ declare
   v_of uuid;
   v_rejected jsonb := '[]';
 begin
+  if v_ids is not null then
+    set local plan_cache_mode = force_custom_plan;      -- only a custom plan finds the named integrations by their ids
+  end if;
   v_pending_ids := array(
     select w.id from public.sync_run_log w
-      join public.organization_integrations e on e.id = w.integration_id and e.enabled
-     where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+     cross join lateral (
+       select i.id, i.org_id, i.enabled from public.organization_integrations i where i.id = w.integration_id offset 0) e
+     where e.enabled and w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
        and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from or w.claim_token = p_fetch_token)
        and w.scheduled_for is not null and w.idempotency_key is not null
        and (v_org_id is null or e.org_id = v_org_id) and (v_ids is null or e.id = any (v_ids)) and e.org_id <> all (v_excluded)
@@ -2280,6 +2288,9 @@ CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlemen
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET default_transaction_isolation TO 'read committed'
  SET statement_timeout TO '25s'
  SET "TimeZone" TO 'UTC'
@@ -2330,6 +2341,9 @@ CREATE OR REPLACE FUNCTION public.start_sync_runs(p_engine_id text, p_starts jso
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET default_transaction_isolation TO 'read committed'
  SET statement_timeout TO '25s'
  SET "TimeZone" TO 'UTC'
@@ -2337,8 +2351,6 @@ AS $function$
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
   v_drift_alert_ms constant numeric := coalesce(p_drift_alert_seconds, 300) * 1000;
-  v_starts jsonb := p_starts;
-  v_left_out jsonb;
   v_start jsonb;
   v_one jsonb;
   v_started jsonb := '[]';
@@ -2350,14 +2362,9 @@ begin
     raise exception 'start_sync_runs: p_engine_id is required' using errcode = '22023';
   end if;
   begin
-    v_left_out := sync_scheduler.left_out(p_starts);
-    if v_left_out <> '[]' then
-      v_starts := coalesce((select jsonb_agg(s) from jsonb_array_elements(p_starts) s
-        where not exists (select 1 from jsonb_array_elements(v_left_out) l where (l ->> 'run_id')::uuid = (s ->> 'run_id')::uuid)), '[]');
-    end if;
-    v_one := sync_scheduler.start_runs(p_engine_id, v_starts, v_adopt_after, v_drift_alert_ms);
+    v_one := sync_scheduler.start_runs(p_engine_id, p_starts, v_adopt_after, v_drift_alert_ms);
     return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_one -> 'started',
-      'skipped', (v_one -> 'skipped') || v_left_out);
+      'skipped', v_one -> 'skipped');
   exception
     when others then
       -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
@@ -2365,7 +2372,7 @@ begin
         raise;
       end if;
       -- Start each run separately, so that only the faulty run fails.
-      for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
+      for v_start in select s from jsonb_array_elements(p_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
           v_started := v_started || (v_one -> 'started');
@@ -2380,7 +2387,7 @@ begin
         end;
       end loop;
       return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_started,
-        'skipped', v_skipped || coalesce(v_left_out, '[]'));
+        'skipped', v_skipped);
   end;
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;
@@ -2588,6 +2595,9 @@ AS $function$
 declare
   v_runs jsonb;
 begin
+  if p_ids = '{}' then
+    return '[]';
+  end if;
   with before as materialized (
     select r.id, case when r.claim_token is distinct from p_fetch_token then r.claimed_by end as claimed_by
       from public.sync_run_log r where r.id = any (p_ids)
@@ -2841,23 +2851,6 @@ CREATE OR REPLACE FUNCTION sync_scheduler.backfill_waits(i public.organization_i
  STABLE
 RETURN CASE WHEN (NOT COALESCE((i).enabled, false)) THEN 'disabled'::text WHEN ((i).breaker_until > sync_scheduler.clock()) THEN 'breaker_open'::text WHEN (((i).sync_schedule IS NOT NULL) AND (((i).next_run_at IS NULL) OR ((i).next_run_at <= sync_scheduler.clock()))) THEN 'schedule_first'::text WHEN (EXISTS (SELECT 1 FROM public.sync_run_log l WHERE ((l.integration_id = (backfill_waits.i).id) AND sync_scheduler.is_live(l.status, l.released_at)))) THEN 'already_running'::text ELSE NULL::text END;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.before_endless_slot()
- RETURNS trigger
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  new.next_run_at := null;
-  if tg_op = 'UPDATE' and old.next_run_at <= sync_scheduler.clock() then
-    new.next_run_at := old.next_run_at;
-  elsif tg_op = 'UPDATE' and old.next_run_at is not null then
-    new.schedule_since := sync_scheduler.clock();
-  end if;
-  return new;
-end
-$function$;
-
 CREATE OR REPLACE FUNCTION sync_scheduler.before_finished_run_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2915,10 +2908,6 @@ declare
   v_now timestamptz;
   v_slot timestamptz;
 begin
-  new.next_run_at := date_trunc('milliseconds', new.next_run_at);
-  if tg_op = 'INSERT' then
-    return new;
-  end if;
   v_edited := new.sync_schedule is distinct from old.sync_schedule or new.timezone is distinct from old.timezone;
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
@@ -2944,14 +2933,29 @@ begin
     new.schedule_error := null;
     perform sync_scheduler.resolve_incident('schedule_error', old.id::text);
   end if;
-  if new.updated_at is not distinct from old.updated_at
-     and (v_edited or v_enabled or v_disabled
-          or row(new.org_id, new.integration_type, new.catch_up, new.catch_up_window, new.max_attempts, new.invoke_timeout,
-                 new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url, new.health_method, new.config)
-          is distinct from
-             row(old.org_id, old.integration_type, old.catch_up, old.catch_up_window, old.max_attempts, old.invoke_timeout,
-                 old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url, old.health_method, old.config)) then
+  if new.updated_at is not distinct from old.updated_at then
     new.updated_at := sync_scheduler.clock();
+  end if;
+  return new;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.before_slot_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.next_run_at <> '-infinity' then
+    new.next_run_at := date_trunc('milliseconds', new.next_run_at);
+    return new;
+  end if;
+  new.next_run_at := null;
+  if tg_op = 'UPDATE' and old.next_run_at <= sync_scheduler.clock() then
+    new.next_run_at := old.next_run_at;
+  elsif tg_op = 'UPDATE' and old.next_run_at is not null then
+    new.schedule_since := sync_scheduler.clock();
   end if;
   return new;
 end
@@ -3116,49 +3120,86 @@ CREATE OR REPLACE FUNCTION sync_scheduler.claim_scheduled_slots(p_engine_id text
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  s sync_scheduler.slot;
-  v_reason text;
-  v_last uuid;
-  v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
-  v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs claimed by an earlier call with p_claim_token
-  v_claimed uuid[];                             -- the inserted runs
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
+  v_slots constant sync_scheduler.slot[] := array(
+    select row(x.integration_id, x.org_id, x.schedule_version, x.expected_next_run_at, date_trunc('milliseconds', x.scheduled_for),
+               x.trigger, x.next_run_at, x.skipped_range, x.schedule_error)::sync_scheduler.slot
+      from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for);
+  v_locked uuid[];
+  v_go sync_scheduler.slot[];                   -- slots to claim, or to advance past
+  v_skipped jsonb;
+  v_repeated uuid[];                            -- runs claimed by an earlier call with p_claim_token
+  v_invalid sync_scheduler.slot[];
+  v_claimed jsonb;
+  v_claimed_ids uuid[];
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
+  s sync_scheduler.slot;
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
-  for s in
-    select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
-  loop
-    s.scheduled_for := date_trunc('milliseconds', s.scheduled_for);
-    v_reason := case when s.integration_id = v_last then 'lost_race' else sync_scheduler.judge_slot(p_claim_token, s) end;
-    v_last := s.integration_id;
-    if v_reason is null then
-      v_go := v_go || s;
-    elsif v_reason = 'claimed' then
-      v_repeated := v_repeated || (select id from public.sync_run_log
-                                    where integration_id = s.integration_id and scheduled_for = s.scheduled_for);
-    else
-      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, v_reason);
-    end if;
+  -- The advisory lock only saves work: correctness depends on the unique indexes.
+  v_locked := array(
+    select i.id from unnest(v_slots) u cross join lateral (
+      select o.id from public.organization_integrations o
+       where o.id = u.integration_id and pg_try_advisory_xact_lock(sync_scheduler.lock_key(u.org_id, u.integration_id))
+         for no key update skip locked) i);
+
+  -- Finds a run of the same claim by its idempotency key. With outdated statistics, a search by integration and slot could use
+  -- the wrong index and read all runs due at the same time.
+  select array_agg(j.slot) filter (where j.reason is null), array_agg(j.run_id) filter (where j.reason = 'claimed'),
+         array_agg(j.slot) filter (where j.reason in ('schedule_error', 'malformed')),
+         coalesce(jsonb_agg(sync_scheduler.skipped_slot(j.slot, j.reason)) filter (where j.reason <> 'claimed'), '[]')
+    into v_go, v_repeated, v_invalid, v_skipped
+    from (select u as slot, same.id as run_id, case
+            when u.integration_id = lag(u.integration_id) over (order by u.integration_id, u.scheduled_for) then 'lost_race'
+            when i.id is null then 'gone'
+            when u.integration_id <> all (v_locked) then 'locked'
+            when same.claim_token = p_claim_token then 'claimed'     -- a repeated call: the first response was lost
+            when not coalesce(i.enabled, false) then 'disabled'
+            when coalesce(i.schedule_version, 1) is distinct from u.schedule_version then 'schedule_changed'
+            when date_trunc('milliseconds', i.next_run_at) is distinct from u.expected_next_run_at or i.schedule_error is not null
+              then 'lost_race'
+            when i.breaker_until > v_now then 'breaker_open'
+            when u.schedule_error is not null then 'schedule_error'
+            when u.scheduled_for > v_now then 'not_due'
+            when coalesce(u.scheduled_for, u.next_run_at) is null or u.scheduled_for < u.expected_next_run_at
+                 or u.next_run_at <= coalesce(u.scheduled_for, u.expected_next_run_at) then 'malformed'
+            when live.id is not null and u.scheduled_for is not null and live.scheduled_for is distinct from u.scheduled_for
+              then 'already_running'
+          end as reason
+          from unnest(v_slots) u
+          left join public.organization_integrations i on i.id = u.integration_id
+          left join lateral (
+            select l.id, l.claim_token from public.sync_run_log l
+             where l.idempotency_key = sync_scheduler.idempotency_key(u.integration_id, u.scheduled_for) limit 1) same on true
+          left join lateral (
+            select l.id, l.scheduled_for from public.sync_run_log l
+             where l.integration_id = u.integration_id
+               and sync_scheduler.is_live(l.status, l.released_at) limit 1) live on true) j;
+  foreach s in array coalesce(v_invalid, '{}') loop
+    perform sync_scheduler.reject_slot(s);
   end loop;
 
   with inserted as (
-    insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
-                                     attempt, max_attempts, claimed_by, claim_token, created_at)
-    select gen_random_uuid(), i.id, i.org_id, i.integration_type, g.scheduled_for,
-           sync_scheduler.idempotency_key(i.id, g.scheduled_for), coalesce(g.trigger, 'schedule'), 'pending',
+    insert into public.sync_run_log as l (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger,
+                                          status, attempt, max_attempts, claimed_by, claim_token, created_at)
+    select gen_random_uuid(), i.id, i.org_id, i.integration_type, u.scheduled_for,
+           sync_scheduler.idempotency_key(i.id, u.scheduled_for), coalesce(u.trigger, 'schedule'), 'pending',
            0, coalesce(i.max_attempts, 3), p_engine_id, p_claim_token, v_now
-      from unnest(v_go) g join public.organization_integrations i on i.id = g.integration_id
-     where g.scheduled_for is not null
+      from unnest(v_go) u join public.organization_integrations i on i.id = u.integration_id
+     where u.scheduled_for is not null
      order by i.id
     on conflict do nothing
-    returning id, integration_id
+    returning l.id, l.integration_id, l.scheduled_for, l as run
+  ), noted as (
+    insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
+    select c.id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id from inserted c
   )
-  select coalesce(array_agg(id), '{}'), coalesce(array_agg(integration_id), '{}') into v_claimed, v_claimed_of from inserted;
+  select coalesce(jsonb_agg(sync_scheduler.run_json(c.run, i) order by c.scheduled_for, c.id), '[]'),
+         coalesce(array_agg(c.id), '{}'), coalesce(array_agg(c.integration_id), '{}')
+    into v_claimed, v_claimed_ids, v_claimed_of
+    from inserted c join public.organization_integrations i on i.id = c.integration_id;
 
-  foreach s in array v_go loop
-    continue when s.scheduled_for is null or s.integration_id = any (v_claimed_of);
+  foreach s in array array(select u from unnest(v_go) u where u.scheduled_for is not null and u.integration_id <> all (v_claimed_of)) loop
     if exists (select 1 from public.sync_run_log l where l.integration_id = s.integration_id and l.scheduled_for = s.scheduled_for) then
       v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_recorded');
     elsif exists (select 1 from public.sync_run_log l
@@ -3172,32 +3213,32 @@ begin
   end loop;
 
   -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
-  update public.organization_integrations i set next_run_at = g.next_run_at,
-      reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
-      reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
-    from unnest(v_go) g where i.id = g.integration_id and not g.integration_id = any (v_stays);
-  insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
-  select c.run_id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id
-    from unnest(v_claimed, v_claimed_of) as c(run_id, integration_id);
-  foreach s in array v_go loop
-    continue when s.skipped_range is null or s.integration_id = any (v_stays);
+  update public.organization_integrations i set next_run_at = u.next_run_at,
+      reserved_by = case when u.next_run_at <= v_now then p_engine_id end,
+      reserved_until = case when u.next_run_at <= v_now then v_now + interval '15 seconds' end
+    from unnest(v_go) u where i.id = u.integration_id and u.integration_id <> all (v_stays);
+  foreach s in array array(select u from unnest(v_go) u where u.skipped_range is not null and u.integration_id <> all (v_stays)) loop
     insert into public.sync_skipped_range (integration_id, "from", "to", count, reason, recorded_at, recorded_by)
     values (s.integration_id, (s.skipped_range ->> 'from')::timestamptz, (s.skipped_range ->> 'to')::timestamptz,
             (s.skipped_range ->> 'count')::bigint, s.skipped_range ->> 'reason', v_now, p_engine_id);
     perform sync_scheduler.raise_incident('missed', s.integration_id::text, s.integration_id,
-      v_claimed[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
+      v_claimed_ids[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
   end loop;
   perform sync_scheduler.resolve_incidents('missed', array(
-    select g.integration_id::text from unnest(v_go) g
-     where g.skipped_range is null and g.trigger = 'schedule' and g.integration_id = any (v_claimed_of)));
+    select u.integration_id::text from unnest(v_go) u
+     where u.skipped_range is null and u.trigger = 'schedule' and u.integration_id = any (v_claimed_of)));
   perform sync_scheduler.resolve_incidents('rejected', v_claimed_of::text[]);
+  if v_repeated is not null then
+    select jsonb_agg(c.json order by c.json ->> 'scheduled_for', c.json ->> 'run_id') into v_claimed
+      from (select jsonb_array_elements(v_claimed) as json
+             union all
+            select sync_scheduler.run_json(r, i) from public.sync_run_log r
+              join public.organization_integrations i on i.id = r.integration_id
+             where r.id = any (v_repeated)) c;
+  end if;
 
-  return jsonb_build_object(
-    'claimed', coalesce((select jsonb_agg(sync_scheduler.run_json(r, i) order by r.scheduled_for, r.id)
-                           from public.sync_run_log r join public.organization_integrations i on i.id = r.integration_id
-                          where r.id = any (v_claimed || v_repeated)), '[]'),
-    'skipped', to_jsonb(v_skipped),
-    'advanced', (select count(*) from unnest(v_go) g where g.scheduled_for is null));
+  return jsonb_build_object('claimed', v_claimed, 'skipped', v_skipped,
+    'advanced', (select count(*) from unnest(v_go) u where u.scheduled_for is null));
 end
 $function$;
 
@@ -3248,7 +3289,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.clip_json(p_json jsonb)
  RETURNS jsonb
  LANGUAGE sql
- IMMUTABLE
+ STABLE
 RETURN CASE WHEN (p_json = 'null'::jsonb) THEN NULL::jsonb WHEN (octet_length((p_json)::text) > 65536) THEN jsonb_build_object('truncated', true, 'bytes', octet_length((p_json)::text)) ELSE p_json END;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.clock()
@@ -3388,9 +3429,19 @@ $function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.has_unchecked_rows()
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
-RETURN (((SELECT count(*) AS count FROM pg_constraint c WHERE ((c.conrelid = ('public.organization_integrations'::regclass)::oid) AND c.convalidated AND (c.conname = ANY (ARRAY['organization_integrations_bounds'::name, 'organization_integrations_catch_up_check'::name])))) < 2) OR (EXISTS (SELECT 1 FROM pg_attribute a WHERE ((a.attrelid = ('public.organization_integrations'::regclass)::oid) AND (a.attname = ANY (ARRAY['org_id'::name, 'integration_type'::name])) AND (NOT a.attnotnull)))));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    select count(*) from pg_constraint c where c.conrelid = 'public.organization_integrations'::regclass and c.convalidated
+       and c.conname in ('organization_integrations_bounds', 'organization_integrations_catch_up_check')) < 2
+  or exists (
+    select 1 from pg_attribute a where a.attrelid = 'public.organization_integrations'::regclass
+       and a.attname in ('org_id', 'integration_type') and not a.attnotnull);
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.health_detail(h public.integration_health)
  RETURNS jsonb
@@ -3737,62 +3788,6 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot)
- RETURNS text
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_now constant timestamptz := sync_scheduler.clock();
-  i public.organization_integrations;
-begin
-  -- The lock only saves work: correctness depends on the unique index.
-  if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
-    return 'locked';
-  end if;
-  select * into i from public.organization_integrations where id = s.integration_id for no key update skip locked;
-  if not found then
-    return case when exists (select 1 from public.organization_integrations where id = s.integration_id) then 'locked' else 'gone' end;
-  end if;
-
-  if exists (select 1 from public.sync_run_log l
-              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
-                and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call: the first response was lost
-  elsif not coalesce(i.enabled, false) then
-    return 'disabled';
-  elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then
-    return 'schedule_changed';
-  elsif date_trunc('milliseconds', i.next_run_at) is distinct from s.expected_next_run_at or i.schedule_error is not null then
-    return 'lost_race';
-  elsif i.breaker_until > v_now then
-    return 'breaker_open';
-  elsif s.schedule_error is not null then
-    update public.organization_integrations set schedule_error = sync_scheduler.clip(s.schedule_error, 'schedule_error')
-     where id = s.integration_id;
-    perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
-      jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
-    return 'schedule_error';
-  elsif s.scheduled_for > v_now then
-    return 'not_due';
-  elsif s.scheduled_for is null and s.next_run_at is null then
-    raise exception 'claim_sync_runs: a slot of integration % has neither scheduled_for nor next_run_at', s.integration_id
-      using errcode = '22023';
-  elsif s.scheduled_for < s.expected_next_run_at then
-    raise exception 'claim_sync_runs: scheduled_for must not be earlier than the due slot (integration %)', s.integration_id
-      using errcode = '22023';
-  elsif s.next_run_at <= coalesce(s.scheduled_for, s.expected_next_run_at) then
-    raise exception 'claim_sync_runs: next_run_at must be later than the claimed slot (integration %)', s.integration_id
-      using errcode = '22023';
-  elsif exists (select 1 from public.sync_run_log l
-                 where l.integration_id = s.integration_id and l.scheduled_for is distinct from s.scheduled_for
-                   and s.scheduled_for is not null and sync_scheduler.is_live(l.status, l.released_at)) then
-    return 'already_running';
-  end if;
-  return null;
-end
-$function$;
-
 CREATE OR REPLACE FUNCTION sync_scheduler.kept_from()
  RETURNS timestamp with time zone
  LANGUAGE sql
@@ -3988,34 +3983,6 @@ begin
     perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, p_run_id,
       sync_scheduler.health_detail(h));
   end if;
-end
-$function$;
-
-CREATE OR REPLACE FUNCTION sync_scheduler.left_out(p_starts jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
-AS $function$
-declare
-  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
-begin
-  return (
-    select coalesce(jsonb_agg(case when f.fault is not null
-             then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
-             else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
-               'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
-      from (select r.id as run_id, r.status, case when v_unchecked then sync_scheduler.row_fault(i) end as fault,
-                   sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
-                     over (order by r.id) as bytes,
-                   row_number() over (order by r.id) as n
-              from jsonb_array_elements(p_starts) s
-              join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
-              join public.organization_integrations i on i.id = r.integration_id) f
-     where f.fault is not null or (f.bytes > 4194304 and f.n > 1));
 end
 $function$;
 
@@ -4237,6 +4204,27 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.reject_slot(s sync_scheduler.slot)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  i public.organization_integrations;
+begin
+  if s.schedule_error is null then
+    raise exception 'claim_sync_runs: % (integration %)', case
+        when s.scheduled_for is null and s.next_run_at is null then 'a slot needs scheduled_for or next_run_at'
+        when s.scheduled_for < s.expected_next_run_at then 'scheduled_for must not be earlier than the due slot'
+        else 'next_run_at must be later than the claimed slot' end, s.integration_id using errcode = '22023';
+  end if;
+  update public.organization_integrations set schedule_error = sync_scheduler.clip(s.schedule_error, 'schedule_error')
+   where id = s.integration_id returning * into i;
+  perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
+    jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.release_reserved(p_engine_id text)
  RETURNS void
  LANGUAGE plpgsql
@@ -4277,6 +4265,9 @@ AS $function$
 declare
   v_due jsonb;
 begin
+  if p_ids = '{}' then
+    return '[]';
+  end if;
   with reserved as (
     update public.organization_integrations i
        set reserved_by = p_engine_id, reserved_until = sync_scheduler.clock() + interval '15 seconds', fetch_token = p_fetch_token
@@ -4515,12 +4506,9 @@ CREATE OR REPLACE FUNCTION sync_scheduler.settle_runs(p_engine_id text, p_settle
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
   v_done text[];                                -- run id and token of each attempt that the update statement settled
   v_settled jsonb;
   v_rest jsonb;
@@ -4529,8 +4517,18 @@ declare
   v_orgs uuid[];
   v_api record;
 begin
-  perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
-  with settled as (
+  with target as materialized (
+    select s.*, l.ctid
+      from (select * from jsonb_to_recordset(p_settlements) as s(run_id uuid, lease_token uuid, outcome text, http_status integer,
+              response jsonb, cold_start boolean, warm_up_ms integer) order by s.run_id) s
+     cross join lateral (
+       select r.ctid, r.integration_id, r.lease_token, r.status, r.ambiguous from public.sync_run_log r
+        where r.id = s.run_id offset 0 for update) l
+     cross join lateral (
+       select o.consecutive_failures, o.breaker_until from public.organization_integrations o where o.id = l.integration_id offset 0) i
+     where s.outcome = 'completed' and l.lease_token = s.lease_token and l.status = 'running' and l.ambiguous is not true
+       and coalesce(i.consecutive_failures, 0) = 0 and i.breaker_until is null
+  ), settled as (
     update public.sync_run_log r set
       status = 'completed',
       http_status = coalesce(s.http_status, r.http_status),
@@ -4541,12 +4539,7 @@ begin
       duration_ms = sync_scheduler.elapsed_ms(coalesce(r.attempt_started_at, r.started_at, r.created_at), v_now,
         pg_typeof(r.duration_ms)),
       released_at = null
-    from jsonb_to_recordset(p_settlements) as s(run_id uuid, lease_token uuid, outcome text, http_status integer, response jsonb,
-           cold_start boolean, warm_up_ms integer),
-         public.organization_integrations i
-    where r.id = s.run_id and r.lease_token = s.lease_token and s.outcome = 'completed' and r.status = 'running'
-      and r.ambiguous is not true
-      and i.id = r.integration_id and coalesce(i.consecutive_failures, 0) = 0 and i.breaker_until is null
+    from target s where r.ctid = s.ctid
     returning r.id, r.lease_token, r.integration_id, r.attempt, s.http_status, r.api_provider, r.api_host, r.org_id
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
@@ -4665,32 +4658,45 @@ CREATE OR REPLACE FUNCTION sync_scheduler.start_runs(p_engine_id text, p_starts 
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
   v_starts jsonb := p_starts;
-  v_held jsonb := '[]';
-  v_made text[];                                -- run id and token of each run that the update statement started
+  v_skipped jsonb := '[]';
+  v_left_out jsonb;
+  v_made text[];                                -- run id and token of each run that the statement started or left out
   v_started jsonb;
   v_on_time text[];
-  v_late public.sync_run_log[];
+  v_late jsonb;
   v_rest jsonb;
   v_one jsonb;
-  v_run public.sync_run_log;
+  v_run record;
 begin
-  perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
   if exists (select 1 from public.sync_api_hold)
      or exists (select 1 from public.integration_health where throttled_until > v_now) then
-    v_held := sync_scheduler.hold_back(p_engine_id, p_starts, p_adopt_after);
-    if v_held <> '[]' then
+    perform 1 from public.sync_run_log
+      where id = any (array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s)) order by id for update;
+    v_skipped := sync_scheduler.hold_back(p_engine_id, p_starts, p_adopt_after);
+    if v_skipped <> '[]' then
       select coalesce(jsonb_agg(s), '[]') into v_starts from jsonb_array_elements(p_starts) s
-       where not v_held @> jsonb_build_array(jsonb_build_object('run_id', s -> 'run_id'));
+       where not v_skipped @> jsonb_build_array(jsonb_build_object('run_id', s -> 'run_id'));
     end if;
   end if;
-  with started as (
+  with target as materialized (
+    select s.*, l.ctid, i.fenced, i.config, case when v_unchecked then sync_scheduler.row_fault(i.row) end as fault,
+           row_number() over (order by s.run_id) = 1 or sum(case when pg_column_size(i.config) > 1000
+             then octet_length(i.config::text) else 1000 end) over (order by s.run_id) <= 4194304 as has_room
+      from (select * from jsonb_to_recordset(v_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
+              cold_start boolean, warm_up_ms integer, api_provider text, api_host text) order by s.run_id) s
+     cross join lateral (
+       select r.ctid, r as run from public.sync_run_log r where r.id = s.run_id offset 0 for update) l
+     cross join lateral (
+       select o.enabled, o.fenced, o.config, o as row from public.organization_integrations o
+        where o.id = (l.run).integration_id offset 0) i
+     where s.lease_seconds > 0 and s.lease_token is not null and s.warm_up_ms is null
+       and sync_scheduler.start_refusal(l.run, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
+  ), started as (
     update public.sync_run_log r set
       status = 'running', attempt = coalesce(r.attempt, 0) + 1, claimed_by = p_engine_id,
       lease_token = s.lease_token, lease_seconds = ceil(s.lease_seconds),
@@ -4700,54 +4706,59 @@ begin
       began_at = null, begin_nonce = null, heartbeat_at = null, not_before = null, released_at = null,
       finished_at = null, duration_ms = null, http_status = null, error_code = null, error_message = null, response = null,
       cold_start = coalesce(s.cold_start, false), warm_up_ms = null,
-      fenced = coalesce(i.fenced, false), ambiguous_before = coalesce(r.ambiguous, false),
+      fenced = coalesce(s.fenced, false), ambiguous_before = coalesce(r.ambiguous, false),
       api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
-    from jsonb_to_recordset(v_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric, cold_start boolean,
-           warm_up_ms integer, api_provider text, api_host text),
-         public.organization_integrations i
-    where r.id = s.run_id and i.id = r.integration_id and s.lease_seconds > 0 and s.lease_token is not null
-      and s.warm_up_ms is null
-      and sync_scheduler.start_refusal(r, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
-    returning r as run, r.lease_token as token, sync_scheduler.started_json(r, i.config) as json
+    from target s where r.ctid = s.ctid and s.fault is null and s.has_room
+    returning r.id, r.lease_token, r.integration_id, r.scheduled_for, r.attempt, r.drift_ms,
+      r.attempt = 1 and r.trigger is distinct from 'backfill' as is_first, sync_scheduler.started_json(r, s.config) as json
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor)
-    select (d.run).id, (d.run).integration_id, v_now, 'started', 'pending', 'running', (d.run).attempt, p_engine_id
-      from started d
+    select d.id, d.integration_id, v_now, 'started', 'pending', 'running', d.attempt, p_engine_id from started d
+  ), left_out as (
+    select s.run_id, s.lease_token, case when s.fault is not null
+        then jsonb_build_object('run_id', s.run_id, 'reason', 'rejected', 'status', 'pending', 'detail', s.fault)
+        else jsonb_build_object('run_id', s.run_id, 'reason', 'answer_full', 'status', 'pending',
+          'retry_at', sync_scheduler.iso(v_now)) end as json
+      from target s where s.fault is not null or not s.has_room
   )
-  select array_agg((d.run).id::text || d.token::text), jsonb_agg(d.json),
-         array_agg((d.run).integration_id::text) filter (where (d.run).attempt = 1
-           and (d.run).trigger is distinct from 'backfill' and ((d.run).drift_ms > p_drift_alert_ms) is not true),
-         array_agg(d.run) filter (where (d.run).attempt = 1 and (d.run).trigger is distinct from 'backfill'
-           and (d.run).drift_ms > p_drift_alert_ms)
-    into v_made, v_started, v_on_time, v_late
+  select jsonb_agg(d.json),
+         array_agg(d.integration_id::text) filter (where d.is_first and (d.drift_ms > p_drift_alert_ms) is not true),
+         jsonb_agg(jsonb_build_object('run_id', d.id, 'integration_id', d.integration_id, 'detail', jsonb_build_object(
+             'scheduled_for', sync_scheduler.iso(d.scheduled_for), 'drift_ms', d.drift_ms)))
+           filter (where d.is_first and d.drift_ms > p_drift_alert_ms),
+         (select jsonb_agg(o.json) from left_out o),
+         array_agg(d.id::text || d.lease_token::text)
+           || (select array_agg(o.run_id::text || o.lease_token::text) from left_out o)
+    into v_started, v_on_time, v_late, v_left_out, v_made
     from started d;
   if v_on_time is not null then
     perform sync_scheduler.resolve_incidents('drift', v_on_time);
   end if;
-  foreach v_run in array coalesce(v_late, '{}') loop
-    perform sync_scheduler.raise_incident('drift', v_run.integration_id::text, v_run.integration_id, v_run.id,
-      jsonb_build_object('scheduled_for', sync_scheduler.iso(v_run.scheduled_for), 'drift_ms', v_run.drift_ms));
+  for v_run in select * from jsonb_to_recordset(coalesce(v_late, '[]')) as d(run_id uuid, integration_id uuid, detail jsonb) loop
+    perform sync_scheduler.raise_incident('drift', v_run.integration_id::text, v_run.integration_id, v_run.run_id, v_run.detail);
   end loop;
 
+  v_started := coalesce(v_started, '[]');
+  v_skipped := v_skipped || coalesce(v_left_out, '[]');
   select jsonb_agg(s) into v_rest from jsonb_array_elements(v_starts) s
    where ((s ->> 'run_id')::uuid::text || (s ->> 'lease_token')::uuid::text = any (v_made)) is not true;
-  if v_rest is null then
-    return jsonb_build_object('started', coalesce(v_started, '[]'), 'skipped', v_held);
+  if v_rest is not null then
+    v_one := sync_scheduler.start_each(p_engine_id, v_rest, p_adopt_after, p_drift_alert_ms);
+    v_started := v_started || (v_one -> 'started');
+    v_skipped := v_skipped || (v_one -> 'skipped');
+    update public.sync_run_log r set api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
+      from jsonb_to_recordset(v_rest) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
+     where r.id = s.run_id and r.lease_token = s.lease_token and r.status = 'running'
+       and (r.api_host is distinct from s.api_host or r.api_provider is distinct from s.api_provider or r.delay_reason is not null);
   end if;
-  v_one := sync_scheduler.start_each(p_engine_id, v_rest, p_adopt_after, p_drift_alert_ms);
-  update public.sync_run_log r set api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
-    from jsonb_to_recordset(v_rest) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
-   where r.id = s.run_id and r.lease_token = s.lease_token and r.status = 'running'
-     and (r.api_host is distinct from s.api_host or r.api_provider is distinct from s.api_provider or r.delay_reason is not null);
-  return jsonb_build_object('started', coalesce(v_started, '[]') || (v_one -> 'started'),
-    'skipped', v_held || (v_one -> 'skipped'));
+  return jsonb_build_object('started', v_started, 'skipped', v_skipped);
 end
 $function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.started_json(r public.sync_run_log, p_config jsonb)
  RETURNS jsonb
  LANGUAGE sql
- IMMUTABLE
+ STABLE
 RETURN jsonb_build_object('run_id', (r).id, 'attempt', (r).attempt, 'drift_ms', (r).drift_ms, 'config', COALESCE(p_config, '{}'::jsonb));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval)

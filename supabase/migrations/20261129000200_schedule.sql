@@ -76,7 +76,7 @@ $$;
 
 -- Replaces a response larger than 64 KiB with its size, and JSON null with SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
-  language sql immutable return case
+  language sql stable return case
     when p_json = 'null' then null
     when octet_length(p_json::text) > 65536 then jsonb_build_object('truncated', true, 'bytes', octet_length(p_json::text))
     else p_json end;
@@ -104,12 +104,16 @@ create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
 
 -- Returns whether rows must be checked with row_fault. Only an adopted table can lack the constraints that rule out faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
-  language sql stable return (
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
     select count(*) from pg_constraint c where c.conrelid = 'public.organization_integrations'::regclass and c.convalidated
        and c.conname in ('organization_integrations_bounds', 'organization_integrations_catch_up_check')) < 2
   or exists (
     select 1 from pg_attribute a where a.attrelid = 'public.organization_integrations'::regclass
        and a.attname in ('org_id', 'integration_type') and not a.attnotnull);
+end
+$$;
 
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
@@ -207,10 +211,6 @@ declare
   v_now timestamptz;
   v_slot timestamptz;
 begin
-  new.next_run_at := date_trunc('milliseconds', new.next_run_at);
-  if tg_op = 'INSERT' then
-    return new;
-  end if;
   v_edited := new.sync_schedule is distinct from old.sync_schedule or new.timezone is distinct from old.timezone;
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
@@ -236,23 +236,21 @@ begin
     new.schedule_error := null;
     perform sync_scheduler.resolve_incident('schedule_error', old.id::text);
   end if;
-  if new.updated_at is not distinct from old.updated_at
-     and (v_edited or v_enabled or v_disabled
-          or row(new.org_id, new.integration_type, new.catch_up, new.catch_up_window, new.max_attempts, new.invoke_timeout,
-                 new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url, new.health_method, new.config)
-          is distinct from
-             row(old.org_id, old.integration_type, old.catch_up, old.catch_up_window, old.max_attempts, old.invoke_timeout,
-                 old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url, old.health_method, old.config)) then
+  if new.updated_at is not distinct from old.updated_at then
     new.updated_at := sync_scheduler.clock();
   end if;
   return new;
 end
 $$;
 
--- Treats next_run_at = -infinity as a request to compute the next slot. Keeps a slot that is already due.
-create function sync_scheduler.before_endless_slot() returns trigger
+-- Truncates next_run_at to milliseconds. Treats -infinity as a request to compute the next slot; keeps a slot that is already due.
+create function sync_scheduler.before_slot_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if new.next_run_at <> '-infinity' then
+    new.next_run_at := date_trunc('milliseconds', new.next_run_at);
+    return new;
+  end if;
   new.next_run_at := null;
   if tg_op = 'UPDATE' and old.next_run_at <= sync_scheduler.clock() then
     new.next_run_at := old.next_run_at;
@@ -286,10 +284,21 @@ begin
 end
 $$;
 
-create trigger sync_scheduler_before_a_change before insert or update on public.organization_integrations
-  for each row when (new.next_run_at = '-infinity') execute function sync_scheduler.before_endless_slot();
-create trigger sync_scheduler_before_change before insert or update on public.organization_integrations
-  for each row execute function sync_scheduler.before_integration_change();
+-- The first two triggers do not fire for the updates of a claim, which change neither the precision of next_run_at nor an edited
+-- column. The names order the triggers.
+create trigger sync_scheduler_before_a_slot before insert or update on public.organization_integrations
+  for each row when (new.next_run_at = '-infinity' or new.next_run_at <> date_trunc('milliseconds', new.next_run_at))
+  execute function sync_scheduler.before_slot_change();
+create trigger sync_scheduler_before_change before update on public.organization_integrations
+  for each row when (
+    row(new.sync_schedule, new.timezone, new.enabled, new.org_id, new.integration_type, new.catch_up, new.catch_up_window,
+        new.max_attempts, new.invoke_timeout, new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url,
+        new.health_method, new.config)
+    is distinct from
+    row(old.sync_schedule, old.timezone, old.enabled, old.org_id, old.integration_type, old.catch_up, old.catch_up_window,
+        old.max_attempts, old.invoke_timeout, old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url,
+        old.health_method, old.config))
+  execute function sync_scheduler.before_integration_change();
 create trigger sync_scheduler_after_insert_delete after insert or delete on public.organization_integrations
   for each row execute function sync_scheduler.after_integration_change();
 create trigger sync_scheduler_after_edit after update on public.organization_integrations

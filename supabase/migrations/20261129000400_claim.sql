@@ -100,6 +100,9 @@ create function sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uui
 declare
   v_runs jsonb;
 begin
+  if p_ids = '{}' then
+    return '[]';
+  end if;
   with before as materialized (
     select r.id, case when r.claim_token is distinct from p_fetch_token then r.claimed_by end as claimed_by
       from public.sync_run_log r where r.id = any (p_ids)
@@ -118,6 +121,9 @@ create function sync_scheduler.reserve_due(p_engine_id text, p_fetch_token uuid,
 declare
   v_due jsonb;
 begin
+  if p_ids = '{}' then
+    return '[]';
+  end if;
   with reserved as (
     update public.organization_integrations i
        set reserved_by = p_engine_id, reserved_until = sync_scheduler.clock() + interval '15 seconds', fetch_token = p_fetch_token
@@ -157,7 +163,7 @@ $$;
 -- Returns {now, pending: [run], integrations: [due], rejected: [{integration_id, detail}], more}.
 create function public.fetch_sync_work(p_engine_id text, p_fetch_token uuid, p_limit integer, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
-  set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
@@ -183,10 +189,14 @@ declare
   v_of uuid;
   v_rejected jsonb := '[]';
 begin
+  if v_ids is not null then
+    set local plan_cache_mode = force_custom_plan;      -- only a custom plan finds the named integrations by their ids
+  end if;
   v_pending_ids := array(
     select w.id from public.sync_run_log w
-      join public.organization_integrations e on e.id = w.integration_id and e.enabled
-     where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+     cross join lateral (
+       select i.id, i.org_id, i.enabled from public.organization_integrations i where i.id = w.integration_id offset 0) e
+     where e.enabled and w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
        and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from or w.claim_token = p_fetch_token)
        and w.scheduled_for is not null and w.idempotency_key is not null
        and (v_org_id is null or e.org_id = v_org_id) and (v_ids is null or e.id = any (v_ids)) and e.org_id <> all (v_excluded)
@@ -260,110 +270,115 @@ create type sync_scheduler.slot as (
   trigger text, next_run_at timestamptz, skipped_range jsonb, schedule_error text
 );
 
--- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
--- Never waits for a lock. Finds a run of the same claim by its idempotency key. With outdated statistics, a search by
--- integration and slot could use the wrong index and read all runs due at the same time.
-create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
+create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text) returns jsonb
+  language sql stable return jsonb_build_object('integration_id', s.integration_id,
+    'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
+
+-- Records that an engine cannot compute an integration's next slot. Rejects a malformed slot.
+create function sync_scheduler.reject_slot(s sync_scheduler.slot) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- The lock only saves work: correctness depends on the unique index.
-  if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
-    return 'locked';
+  if s.schedule_error is null then
+    raise exception 'claim_sync_runs: % (integration %)', case
+        when s.scheduled_for is null and s.next_run_at is null then 'a slot needs scheduled_for or next_run_at'
+        when s.scheduled_for < s.expected_next_run_at then 'scheduled_for must not be earlier than the due slot'
+        else 'next_run_at must be later than the claimed slot' end, s.integration_id using errcode = '22023';
   end if;
-  select * into i from public.organization_integrations where id = s.integration_id for no key update skip locked;
-  if not found then
-    return case when exists (select 1 from public.organization_integrations where id = s.integration_id) then 'locked' else 'gone' end;
-  end if;
-
-  if exists (select 1 from public.sync_run_log l
-              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
-                and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call: the first response was lost
-  elsif not coalesce(i.enabled, false) then
-    return 'disabled';
-  elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then
-    return 'schedule_changed';
-  elsif date_trunc('milliseconds', i.next_run_at) is distinct from s.expected_next_run_at or i.schedule_error is not null then
-    return 'lost_race';
-  elsif i.breaker_until > v_now then
-    return 'breaker_open';
-  elsif s.schedule_error is not null then
-    update public.organization_integrations set schedule_error = sync_scheduler.clip(s.schedule_error, 'schedule_error')
-     where id = s.integration_id;
-    perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
-      jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
-    return 'schedule_error';
-  elsif s.scheduled_for > v_now then
-    return 'not_due';
-  elsif s.scheduled_for is null and s.next_run_at is null then
-    raise exception 'claim_sync_runs: a slot of integration % has neither scheduled_for nor next_run_at', s.integration_id
-      using errcode = '22023';
-  elsif s.scheduled_for < s.expected_next_run_at then
-    raise exception 'claim_sync_runs: scheduled_for must not be earlier than the due slot (integration %)', s.integration_id
-      using errcode = '22023';
-  elsif s.next_run_at <= coalesce(s.scheduled_for, s.expected_next_run_at) then
-    raise exception 'claim_sync_runs: next_run_at must be later than the claimed slot (integration %)', s.integration_id
-      using errcode = '22023';
-  elsif exists (select 1 from public.sync_run_log l
-                 where l.integration_id = s.integration_id and l.scheduled_for is distinct from s.scheduled_for
-                   and s.scheduled_for is not null and sync_scheduler.is_live(l.status, l.released_at)) then
-    return 'already_running';
-  end if;
-  return null;
+  update public.organization_integrations set schedule_error = sync_scheduler.clip(s.schedule_error, 'schedule_error')
+   where id = s.integration_id returning * into i;
+  perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
+    jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
 end
 $$;
 
--- Claims scheduled slots. On an error, no slot is claimed.
+-- Claims scheduled slots. On an error, no slot is claimed. Never waits for the lock of an integration.
+-- Each statement handles the whole batch. Statements for single slots would take twice the processor time.
 create function sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  s sync_scheduler.slot;
-  v_reason text;
-  v_last uuid;
-  v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
-  v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs claimed by an earlier call with p_claim_token
-  v_claimed uuid[];                             -- the inserted runs
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
+  v_slots constant sync_scheduler.slot[] := array(
+    select row(x.integration_id, x.org_id, x.schedule_version, x.expected_next_run_at, date_trunc('milliseconds', x.scheduled_for),
+               x.trigger, x.next_run_at, x.skipped_range, x.schedule_error)::sync_scheduler.slot
+      from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for);
+  v_locked uuid[];
+  v_go sync_scheduler.slot[];                   -- slots to claim, or to advance past
+  v_skipped jsonb;
+  v_repeated uuid[];                            -- runs claimed by an earlier call with p_claim_token
+  v_invalid sync_scheduler.slot[];
+  v_claimed jsonb;
+  v_claimed_ids uuid[];
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
+  s sync_scheduler.slot;
 begin
-  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
-  for s in
-    select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
-  loop
-    s.scheduled_for := date_trunc('milliseconds', s.scheduled_for);
-    v_reason := case when s.integration_id = v_last then 'lost_race' else sync_scheduler.judge_slot(p_claim_token, s) end;
-    v_last := s.integration_id;
-    if v_reason is null then
-      v_go := v_go || s;
-    elsif v_reason = 'claimed' then
-      v_repeated := v_repeated || (select id from public.sync_run_log
-                                    where integration_id = s.integration_id and scheduled_for = s.scheduled_for);
-    else
-      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, v_reason);
-    end if;
+  -- The advisory lock only saves work: correctness depends on the unique indexes.
+  v_locked := array(
+    select i.id from unnest(v_slots) u cross join lateral (
+      select o.id from public.organization_integrations o
+       where o.id = u.integration_id and pg_try_advisory_xact_lock(sync_scheduler.lock_key(u.org_id, u.integration_id))
+         for no key update skip locked) i);
+
+  -- Finds a run of the same claim by its idempotency key. With outdated statistics, a search by integration and slot could use
+  -- the wrong index and read all runs due at the same time.
+  select array_agg(j.slot) filter (where j.reason is null), array_agg(j.run_id) filter (where j.reason = 'claimed'),
+         array_agg(j.slot) filter (where j.reason in ('schedule_error', 'malformed')),
+         coalesce(jsonb_agg(sync_scheduler.skipped_slot(j.slot, j.reason)) filter (where j.reason <> 'claimed'), '[]')
+    into v_go, v_repeated, v_invalid, v_skipped
+    from (select u as slot, same.id as run_id, case
+            when u.integration_id = lag(u.integration_id) over (order by u.integration_id, u.scheduled_for) then 'lost_race'
+            when i.id is null then 'gone'
+            when u.integration_id <> all (v_locked) then 'locked'
+            when same.claim_token = p_claim_token then 'claimed'     -- a repeated call: the first response was lost
+            when not coalesce(i.enabled, false) then 'disabled'
+            when coalesce(i.schedule_version, 1) is distinct from u.schedule_version then 'schedule_changed'
+            when date_trunc('milliseconds', i.next_run_at) is distinct from u.expected_next_run_at or i.schedule_error is not null
+              then 'lost_race'
+            when i.breaker_until > v_now then 'breaker_open'
+            when u.schedule_error is not null then 'schedule_error'
+            when u.scheduled_for > v_now then 'not_due'
+            when coalesce(u.scheduled_for, u.next_run_at) is null or u.scheduled_for < u.expected_next_run_at
+                 or u.next_run_at <= coalesce(u.scheduled_for, u.expected_next_run_at) then 'malformed'
+            when live.id is not null and u.scheduled_for is not null and live.scheduled_for is distinct from u.scheduled_for
+              then 'already_running'
+          end as reason
+          from unnest(v_slots) u
+          left join public.organization_integrations i on i.id = u.integration_id
+          left join lateral (
+            select l.id, l.claim_token from public.sync_run_log l
+             where l.idempotency_key = sync_scheduler.idempotency_key(u.integration_id, u.scheduled_for) limit 1) same on true
+          left join lateral (
+            select l.id, l.scheduled_for from public.sync_run_log l
+             where l.integration_id = u.integration_id
+               and sync_scheduler.is_live(l.status, l.released_at) limit 1) live on true) j;
+  foreach s in array coalesce(v_invalid, '{}') loop
+    perform sync_scheduler.reject_slot(s);
   end loop;
 
   with inserted as (
-    insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
-                                     attempt, max_attempts, claimed_by, claim_token, created_at)
-    select gen_random_uuid(), i.id, i.org_id, i.integration_type, g.scheduled_for,
-           sync_scheduler.idempotency_key(i.id, g.scheduled_for), coalesce(g.trigger, 'schedule'), 'pending',
+    insert into public.sync_run_log as l (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger,
+                                          status, attempt, max_attempts, claimed_by, claim_token, created_at)
+    select gen_random_uuid(), i.id, i.org_id, i.integration_type, u.scheduled_for,
+           sync_scheduler.idempotency_key(i.id, u.scheduled_for), coalesce(u.trigger, 'schedule'), 'pending',
            0, coalesce(i.max_attempts, 3), p_engine_id, p_claim_token, v_now
-      from unnest(v_go) g join public.organization_integrations i on i.id = g.integration_id
-     where g.scheduled_for is not null
+      from unnest(v_go) u join public.organization_integrations i on i.id = u.integration_id
+     where u.scheduled_for is not null
      order by i.id
     on conflict do nothing
-    returning id, integration_id
+    returning l.id, l.integration_id, l.scheduled_for, l as run
+  ), noted as (
+    insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
+    select c.id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id from inserted c
   )
-  select coalesce(array_agg(id), '{}'), coalesce(array_agg(integration_id), '{}') into v_claimed, v_claimed_of from inserted;
+  select coalesce(jsonb_agg(sync_scheduler.run_json(c.run, i) order by c.scheduled_for, c.id), '[]'),
+         coalesce(array_agg(c.id), '{}'), coalesce(array_agg(c.integration_id), '{}')
+    into v_claimed, v_claimed_ids, v_claimed_of
+    from inserted c join public.organization_integrations i on i.id = c.integration_id;
 
-  foreach s in array v_go loop
-    continue when s.scheduled_for is null or s.integration_id = any (v_claimed_of);
+  foreach s in array array(select u from unnest(v_go) u where u.scheduled_for is not null and u.integration_id <> all (v_claimed_of)) loop
     if exists (select 1 from public.sync_run_log l where l.integration_id = s.integration_id and l.scheduled_for = s.scheduled_for) then
       v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_recorded');
     elsif exists (select 1 from public.sync_run_log l
@@ -377,38 +392,34 @@ begin
   end loop;
 
   -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
-  update public.organization_integrations i set next_run_at = g.next_run_at,
-      reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
-      reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
-    from unnest(v_go) g where i.id = g.integration_id and not g.integration_id = any (v_stays);
-  insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
-  select c.run_id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id
-    from unnest(v_claimed, v_claimed_of) as c(run_id, integration_id);
-  foreach s in array v_go loop
-    continue when s.skipped_range is null or s.integration_id = any (v_stays);
+  update public.organization_integrations i set next_run_at = u.next_run_at,
+      reserved_by = case when u.next_run_at <= v_now then p_engine_id end,
+      reserved_until = case when u.next_run_at <= v_now then v_now + interval '15 seconds' end
+    from unnest(v_go) u where i.id = u.integration_id and u.integration_id <> all (v_stays);
+  foreach s in array array(select u from unnest(v_go) u where u.skipped_range is not null and u.integration_id <> all (v_stays)) loop
     insert into public.sync_skipped_range (integration_id, "from", "to", count, reason, recorded_at, recorded_by)
     values (s.integration_id, (s.skipped_range ->> 'from')::timestamptz, (s.skipped_range ->> 'to')::timestamptz,
             (s.skipped_range ->> 'count')::bigint, s.skipped_range ->> 'reason', v_now, p_engine_id);
     perform sync_scheduler.raise_incident('missed', s.integration_id::text, s.integration_id,
-      v_claimed[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
+      v_claimed_ids[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
   end loop;
   perform sync_scheduler.resolve_incidents('missed', array(
-    select g.integration_id::text from unnest(v_go) g
-     where g.skipped_range is null and g.trigger = 'schedule' and g.integration_id = any (v_claimed_of)));
+    select u.integration_id::text from unnest(v_go) u
+     where u.skipped_range is null and u.trigger = 'schedule' and u.integration_id = any (v_claimed_of)));
   perform sync_scheduler.resolve_incidents('rejected', v_claimed_of::text[]);
+  if v_repeated is not null then
+    select jsonb_agg(c.json order by c.json ->> 'scheduled_for', c.json ->> 'run_id') into v_claimed
+      from (select jsonb_array_elements(v_claimed) as json
+             union all
+            select sync_scheduler.run_json(r, i) from public.sync_run_log r
+              join public.organization_integrations i on i.id = r.integration_id
+             where r.id = any (v_repeated)) c;
+  end if;
 
-  return jsonb_build_object(
-    'claimed', coalesce((select jsonb_agg(sync_scheduler.run_json(r, i) order by r.scheduled_for, r.id)
-                           from public.sync_run_log r join public.organization_integrations i on i.id = r.integration_id
-                          where r.id = any (v_claimed || v_repeated)), '[]'),
-    'skipped', to_jsonb(v_skipped),
-    'advanced', (select count(*) from unnest(v_go) g where g.scheduled_for is null));
+  return jsonb_build_object('claimed', v_claimed, 'skipped', v_skipped,
+    'advanced', (select count(*) from unnest(v_go) u where u.scheduled_for is null));
 end
 $$;
-
-create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text) returns jsonb
-  language sql stable return jsonb_build_object('integration_id', s.integration_id,
-    'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
 
 -- A backfill slot is claimed under the same lock as a scheduled slot, but advances the backfill's cursor.
 -- It contains a `backfill` object: {id, cursor, next_cursor, done}. cursor: the value that the engine has read.
@@ -578,7 +589,7 @@ $$;
 -- Returns {now, claimed: [run], skipped: [{integration_id, scheduled_for, reason, detail?}], advanced}.
 create function public.claim_sync_runs(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
-  set jit = off as $$
+  set jit = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_slot jsonb;
   v_one jsonb;
