@@ -93,7 +93,7 @@ CREATE TRIGGER sync_scheduler_after_edit AFTER UPDATE ON public.organization_int
 CREATE TRIGGER sync_scheduler_after_gone AFTER DELETE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.after_integration_gone();
 CREATE TRIGGER sync_scheduler_after_insert_delete AFTER INSERT OR DELETE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.after_integration_change();
 CREATE TRIGGER sync_scheduler_before_a_slot BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((new.next_run_at = '-infinity'::timestamp with time zone) OR (new.next_run_at <> date_trunc('milliseconds'::text, new.next_run_at)))) EXECUTE FUNCTION sync_scheduler.before_slot_change();
-CREATE TRIGGER sync_scheduler_before_change BEFORE UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((((((((((((((((new.sync_schedule IS DISTINCT FROM old.sync_schedule) OR (new.timezone IS DISTINCT FROM old.timezone)) OR (new.enabled IS DISTINCT FROM old.enabled)) OR (new.org_id IS DISTINCT FROM old.org_id)) OR (new.integration_type IS DISTINCT FROM old.integration_type)) OR (new.catch_up IS DISTINCT FROM old.catch_up)) OR (new.catch_up_window IS DISTINCT FROM old.catch_up_window)) OR (new.max_attempts IS DISTINCT FROM old.max_attempts)) OR (new.invoke_timeout IS DISTINCT FROM old.invoke_timeout)) OR (new.function_name IS DISTINCT FROM old.function_name)) OR (new.on_unknown IS DISTINCT FROM old.on_unknown)) OR (new.fenced IS DISTINCT FROM old.fenced)) OR (new.warm_up IS DISTINCT FROM old.warm_up)) OR (new.health_url IS DISTINCT FROM old.health_url)) OR (new.health_method IS DISTINCT FROM old.health_method)) OR (new.config IS DISTINCT FROM old.config))) EXECUTE FUNCTION sync_scheduler.before_integration_change();
+CREATE TRIGGER sync_scheduler_before_change BEFORE UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((NOT (new.fetch_token IS DISTINCT FROM old.fetch_token)) OR (((new.sync_schedule IS DISTINCT FROM old.sync_schedule) OR (new.timezone IS DISTINCT FROM old.timezone)) OR (new.enabled IS DISTINCT FROM old.enabled)))) EXECUTE FUNCTION sync_scheduler.before_integration_change();
 alter table public.organization_integrations enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.organization_integrations to service_role;
 comment on column public.organization_integrations.org_id is 'The organisation (tenant) that owns the integration.';
@@ -2933,7 +2933,13 @@ begin
     new.schedule_error := null;
     perform sync_scheduler.resolve_incident('schedule_error', old.id::text);
   end if;
-  if new.updated_at is not distinct from old.updated_at then
+  if new.updated_at is not distinct from old.updated_at
+     and (v_edited or v_enabled or v_disabled
+          or row(new.org_id, new.integration_type, new.catch_up, new.catch_up_window, new.max_attempts, new.invoke_timeout,
+                 new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url, new.health_method, new.config)
+          is distinct from
+             row(old.org_id, old.integration_type, old.catch_up, old.catch_up_window, old.max_attempts, old.invoke_timeout,
+                 old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url, old.health_method, old.config)) then
     new.updated_at := sync_scheduler.clock();
   end if;
   return new;
@@ -3213,7 +3219,7 @@ begin
   end loop;
 
   -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
-  update public.organization_integrations i set next_run_at = u.next_run_at,
+  update public.organization_integrations i set next_run_at = u.next_run_at, fetch_token = null,
       reserved_by = case when u.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when u.next_run_at <= v_now then v_now + interval '15 seconds' end
     from unnest(v_go) u where i.id = u.integration_id and u.integration_id <> all (v_stays);

@@ -236,7 +236,13 @@ begin
     new.schedule_error := null;
     perform sync_scheduler.resolve_incident('schedule_error', old.id::text);
   end if;
-  if new.updated_at is not distinct from old.updated_at then
+  if new.updated_at is not distinct from old.updated_at
+     and (v_edited or v_enabled or v_disabled
+          or row(new.org_id, new.integration_type, new.catch_up, new.catch_up_window, new.max_attempts, new.invoke_timeout,
+                 new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url, new.health_method, new.config)
+          is distinct from
+             row(old.org_id, old.integration_type, old.catch_up, old.catch_up_window, old.max_attempts, old.invoke_timeout,
+                 old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url, old.health_method, old.config)) then
     new.updated_at := sync_scheduler.clock();
   end if;
   return new;
@@ -284,20 +290,16 @@ begin
 end
 $$;
 
--- The first two triggers do not fire for the updates of a claim, which change neither the precision of next_run_at nor an edited
--- column. The names order the triggers.
+-- The names order the triggers. The trigger for edits does not fire for a fetch or a claim, which change fetch_token. An edit can
+-- also change fetch_token if an application writes back a whole row. A project cannot alter the type of a column that a condition
+-- names, so the condition names only three of the columns that can be edited.
 create trigger sync_scheduler_before_a_slot before insert or update on public.organization_integrations
   for each row when (new.next_run_at = '-infinity' or new.next_run_at <> date_trunc('milliseconds', new.next_run_at))
   execute function sync_scheduler.before_slot_change();
 create trigger sync_scheduler_before_change before update on public.organization_integrations
   for each row when (
-    row(new.sync_schedule, new.timezone, new.enabled, new.org_id, new.integration_type, new.catch_up, new.catch_up_window,
-        new.max_attempts, new.invoke_timeout, new.function_name, new.on_unknown, new.fenced, new.warm_up, new.health_url,
-        new.health_method, new.config)
-    is distinct from
-    row(old.sync_schedule, old.timezone, old.enabled, old.org_id, old.integration_type, old.catch_up, old.catch_up_window,
-        old.max_attempts, old.invoke_timeout, old.function_name, old.on_unknown, old.fenced, old.warm_up, old.health_url,
-        old.health_method, old.config))
+    new.fetch_token is not distinct from old.fetch_token
+    or row(new.sync_schedule, new.timezone, new.enabled) is distinct from row(old.sync_schedule, old.timezone, old.enabled))
   execute function sync_scheduler.before_integration_change();
 create trigger sync_scheduler_after_insert_delete after insert or delete on public.organization_integrations
   for each row execute function sync_scheduler.after_integration_change();

@@ -392,7 +392,7 @@ begin
   end loop;
 
   -- If the next slot is already due, the integration stays reserved, because the claimed run must finish first.
-  update public.organization_integrations i set next_run_at = u.next_run_at,
+  update public.organization_integrations i set next_run_at = u.next_run_at, fetch_token = null,
       reserved_by = case when u.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when u.next_run_at <= v_now then v_now + interval '15 seconds' end
     from unnest(v_go) u where i.id = u.integration_id and u.integration_id <> all (v_stays);

@@ -86,6 +86,16 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await history()).toHaveLength(1)
   })
 
+  test("an application that writes back an old row with an edit creates a new version", async () => {
+    await integration()
+    const fetch = { p_engine_id: "e1", p_fetch_token: randomUUID(), p_limit: 9 }
+    await ledger().call("fetch_sync_work", fetch)
+    await update(
+      "sync_schedule = '0 3 * * *', fetch_token = null, reserved_by = null, reserved_until = null"
+    )
+    expect(await row()).toMatchObject({ schedule_version: 2, next_run_at: null })
+  })
+
   test("an edit drops a slot that is not yet due", async () => {
     await integration({ next_run_at: `'${next}'` })
     await update("sync_schedule = '0 3 * * *'")

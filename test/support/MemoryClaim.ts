@@ -281,6 +281,7 @@ const claimSlots = (
     }
     i.next_run_at = parse(slot.next_run_at)
     const isDueAgain = i.next_run_at !== null && i.next_run_at <= db.now()
+    i.fetch_token = null
     i.reserved_by = isDueAgain ? engineId : null
     i.reserved_until = isDueAgain ? db.now() + RESERVED_MS : null
     if (slot.skipped_range !== null) {
