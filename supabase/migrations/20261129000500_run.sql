@@ -103,18 +103,15 @@ begin
 end
 $$;
 
--- Starts the runs in p_starts, except the runs that `hold_back` returns, whose integration's row has a fault, or whose config
--- makes the response larger than 4 MiB. In the last case, the caller retries the start. On an error, no run is started.
+-- Starts the runs in p_starts, except the runs that `hold_back` returns. On an error, no run is started.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
   v_starts jsonb := p_starts;
   v_skipped jsonb := '[]';
-  v_left_out jsonb;
-  v_made text[];                                -- run id and token of each run that the statement started or left out
+  v_made text[];                                -- run id and token of each run that the statement started
   v_started jsonb;
   v_on_time text[];
   v_late jsonb;
@@ -133,15 +130,13 @@ begin
     end if;
   end if;
   with target as materialized (
-    select s.*, l.ctid, i.fenced, i.config, case when v_unchecked then sync_scheduler.row_fault(i.row) end as fault,
-           row_number() over (order by s.run_id) = 1 or sum(case when pg_column_size(i.config) > 1000
-             then octet_length(i.config::text) else 1000 end) over (order by s.run_id) <= 4194304 as has_room
+    select s.*, l.ctid, i.fenced, i.config
       from (select * from jsonb_to_recordset(v_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
               cold_start boolean, warm_up_ms integer, api_provider text, api_host text) order by s.run_id) s
      cross join lateral (
        select r.ctid, r as run from public.sync_run_log r where r.id = s.run_id offset 0 for update) l
      cross join lateral (
-       select o.enabled, o.fenced, o.config, o as row from public.organization_integrations o
+       select o.enabled, o.fenced, o.config from public.organization_integrations o
         where o.id = (l.run).integration_id offset 0) i
      where s.lease_seconds > 0 and s.lease_token is not null and s.warm_up_ms is null
        and sync_scheduler.start_refusal(l.run, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
@@ -157,28 +152,20 @@ begin
       cold_start = coalesce(s.cold_start, false), warm_up_ms = null,
       fenced = coalesce(s.fenced, false), ambiguous_before = coalesce(r.ambiguous, false),
       api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
-    from target s where r.ctid = s.ctid and s.fault is null and s.has_room
+    from target s where r.ctid = s.ctid
     returning r.id, r.lease_token, r.integration_id, r.scheduled_for, r.attempt, r.drift_ms,
       r.attempt = 1 and r.trigger is distinct from 'backfill' as is_first, sync_scheduler.started_json(r, s.config) as json
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor)
     select d.id, d.integration_id, v_now, 'started', 'pending', 'running', d.attempt, p_engine_id from started d
-  ), left_out as (
-    select s.run_id, s.lease_token, case when s.fault is not null
-        then jsonb_build_object('run_id', s.run_id, 'reason', 'rejected', 'status', 'pending', 'detail', s.fault)
-        else jsonb_build_object('run_id', s.run_id, 'reason', 'answer_full', 'status', 'pending',
-          'retry_at', sync_scheduler.iso(v_now)) end as json
-      from target s where s.fault is not null or not s.has_room
   )
   select jsonb_agg(d.json),
          array_agg(d.integration_id::text) filter (where d.is_first and (d.drift_ms > p_drift_alert_ms) is not true),
          jsonb_agg(jsonb_build_object('run_id', d.id, 'integration_id', d.integration_id, 'detail', jsonb_build_object(
              'scheduled_for', sync_scheduler.iso(d.scheduled_for), 'drift_ms', d.drift_ms)))
            filter (where d.is_first and d.drift_ms > p_drift_alert_ms),
-         (select jsonb_agg(o.json) from left_out o),
          array_agg(d.id::text || d.lease_token::text)
-           || (select array_agg(o.run_id::text || o.lease_token::text) from left_out o)
-    into v_started, v_on_time, v_late, v_left_out, v_made
+    into v_started, v_on_time, v_late, v_made
     from started d;
   if v_on_time is not null then
     perform sync_scheduler.resolve_incidents('drift', v_on_time);
@@ -188,7 +175,6 @@ begin
   end loop;
 
   v_started := coalesce(v_started, '[]');
-  v_skipped := v_skipped || coalesce(v_left_out, '[]');
   select jsonb_agg(s) into v_rest from jsonb_array_elements(v_starts) s
    where ((s ->> 'run_id')::uuid::text || (s ->> 'lease_token')::uuid::text = any (v_made)) is not true;
   if v_rest is not null then
@@ -204,6 +190,32 @@ begin
 end
 $$;
 
+-- Returns the runs that must not start: [{run_id, reason, status, detail? | retry_at?}]. Either the integration's row has a
+-- fault, or the configs of the batch exceed 4 MiB. In the latter case, the caller retries the start.
+create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
+begin
+  return (
+    select coalesce(jsonb_agg(case when f.fault is not null
+             then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
+             else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
+               'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
+      from (select r.run_id, r.status, case when v_unchecked then sync_scheduler.row_fault(i.row) end as fault,
+                   sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
+                     over (order by r.run_id) as bytes,
+                   row_number() over (order by r.run_id) as n
+              from jsonb_array_elements(p_starts) s
+             cross join lateral (
+               select l.id as run_id, l.status, l.integration_id from public.sync_run_log l
+                where l.id = (s ->> 'run_id')::uuid offset 0) r
+             cross join lateral (
+               select o.config, o as row from public.organization_integrations o where o.id = r.integration_id offset 0) i) f
+     where f.fault is not null or (f.bytes > 4194304 and f.n > 1));
+end
+$$;
+
 -- Starts at most 100 runs: pending -> running. A repeated call with the same lease token returns the same run.
 -- p_starts: [{run_id, lease_token, lease_seconds, cold_start, warm_up_ms}].
 -- Returns {now, started: [{run_id, attempt, drift_ms, config}], skipped: [{run_id, reason, status, detail?}]}.
@@ -214,6 +226,8 @@ create function public.start_sync_runs(
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
   v_drift_alert_ms constant numeric := coalesce(p_drift_alert_seconds, 300) * 1000;
+  v_starts jsonb := p_starts;
+  v_left_out jsonb;
   v_start jsonb;
   v_one jsonb;
   v_started jsonb := '[]';
@@ -225,9 +239,14 @@ begin
     raise exception 'start_sync_runs: p_engine_id is required' using errcode = '22023';
   end if;
   begin
-    v_one := sync_scheduler.start_runs(p_engine_id, p_starts, v_adopt_after, v_drift_alert_ms);
+    v_left_out := sync_scheduler.left_out(p_starts);
+    if v_left_out <> '[]' then
+      v_starts := coalesce((select jsonb_agg(s) from jsonb_array_elements(p_starts) s
+        where not exists (select 1 from jsonb_array_elements(v_left_out) l where (l ->> 'run_id')::uuid = (s ->> 'run_id')::uuid)), '[]');
+    end if;
+    v_one := sync_scheduler.start_runs(p_engine_id, v_starts, v_adopt_after, v_drift_alert_ms);
     return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_one -> 'started',
-      'skipped', v_one -> 'skipped');
+      'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
       -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
@@ -235,7 +254,7 @@ begin
         raise;
       end if;
       -- Start each run separately, so that only the faulty run fails.
-      for v_start in select s from jsonb_array_elements(p_starts) s order by s ->> 'run_id' loop
+      for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
           v_started := v_started || (v_one -> 'started');
@@ -250,7 +269,7 @@ begin
         end;
       end loop;
       return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_started,
-        'skipped', v_skipped);
+        'skipped', v_skipped || coalesce(v_left_out, '[]'));
   end;
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;

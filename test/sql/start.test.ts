@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
-import { at, json, next, onEachServer, slot } from "./Ledger.ts"
+import { at, json, next, onEachServer, org, slot } from "./Ledger.ts"
 import { LEASE, list, nonce, openRunFixture, states } from "./RunFixture.ts"
 
 onEachServer("starting a run", (ledger) => {
@@ -140,6 +140,31 @@ onEachServer("starting a run", (ledger) => {
     })
     expect(list(answer.started)).toMatchObject([{ run_id: other, attempt: 1 }])
     expect(list(answer.skipped)).toMatchObject([{ run_id: fixture.runId, reason: "rejected" }])
+  })
+
+  test("returns at most 4 MiB of configs, also for runs after a warm-up and in a batch with a faulty run", async () => {
+    for (const [isFaulty, warm_up_ms, started] of [
+      [false, null, 16],
+      [false, 10, 16],
+      [true, null, 15]
+    ] as const) {
+      await ledger().reset()
+      await ledger().execute(`
+        insert into public.organization_integrations (org_id, integration_type, sync_schedule, config)
+        select '${org}', 'xledger', '*/5 * * * *', jsonb_build_object('x', repeat('x', 250000)) from generate_series(1, 20);
+        insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key)
+        select id, id, org_id, '${slot}', id from public.organization_integrations`)
+      const runs = await ledger().rows("select id from public.sync_run_log order by id")
+      const p_starts = runs.map(({ id: run_id }, n) => ({
+        ...{ run_id, lease_token: randomUUID(), warm_up_ms },
+        lease_seconds: isFaulty && n === 0 ? 0 : 60
+      }))
+      const answer = await ledger().call("start_sync_runs", { p_engine_id: "e1", p_starts })
+      const full = list(answer.skipped).filter(({ reason }) => reason === "answer_full")
+      expect([isFaulty, warm_up_ms, list(answer.started).length, full.length]).toEqual([
+        ...[isFaulty, warm_up_ms, started, 4]
+      ])
+    }
   })
 
   test("requires a token and a lease, and has a limit per batch", async () => {
