@@ -131,12 +131,14 @@ const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
 
 /** Returns how long to collect runs for the next start call, in milliseconds. Returns None if no run can be started yet. */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
-  const { claimed, runMs, started } = now
+  const { ahead, claimed, runMs, started } = now
   if (isStartingDone(now)) return Option.some(0)
   const count = Math.min(startableCount(now, concurrency), claimed.waiting)
   if (now.isBlocked || count <= 0) return Option.none()
-  if (count >= WORTH_A_CALL || started.waiting === 0) return Option.some(0)
-  return Option.some(Math.min((started.waiting * runMs) / concurrency / 2, MAX_COLLECT_MS))
+  // Idle workers take the first started runs immediately.
+  const spare = started.waiting + started.open - concurrency
+  if (count >= WORTH_A_CALL || spare <= 0 || ahead < concurrency) return Option.some(0)
+  return Option.some(Math.floor(Math.min((spare * runMs) / concurrency / 2, MAX_COLLECT_MS)))
 }
 
 /** Returns how long to collect outcomes for the next call, in milliseconds. Returns None if there are no outcomes yet. */

@@ -95,11 +95,11 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)
     const recordSignal = yield* Queue.sliding<void>(1)
-    /** Wakes each loop that might have work. */
+    /** Wakes each loop that might have work, the most urgent one first. */
     const signal = (now: QueueState) => {
-      if (isClaimable(now, concurrency)) claimSignal.unsafeOffer(undefined)
-      if (Option.isSome(startDelay(now, concurrency))) startSignal.unsafeOffer(undefined)
       if (isInvocable(now)) workSignal.unsafeOffer(undefined)
+      if (Option.isSome(startDelay(now, concurrency))) startSignal.unsafeOffer(undefined)
+      if (isClaimable(now, concurrency)) claimSignal.unsafeOffer(undefined)
       if (Option.isSome(recordDelay(now))) recordSignal.unsafeOffer(undefined)
     }
     const update = (change: (state: QueueState) => QueueState) =>

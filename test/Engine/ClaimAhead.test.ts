@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Fiber, TestClock } from "effect"
+import { Clock, Effect, Fiber, TestClock } from "effect"
 import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
 import { completed, makeWorld, type World } from "../support/World.ts"
@@ -42,6 +42,24 @@ describe("claims ahead of the starts", () => {
       ["start_sync_runs", 5]
     ])
   })
+
+  it("never keep idle workers waiting for more starts to collect", () =>
+    Effect.gen(function* () {
+      const { world } = yield* makeDue(10, 100)
+      const sentAt: Array<number> = []
+      world.behave = () =>
+        Effect.gen(function* () {
+          sentAt.push(yield* Clock.currentTimeMillis)
+          // The first answers arrive one after another, so that each frees a worker on its own.
+          yield* Effect.sleep(100 + sentAt.length)
+          return completed
+        })
+      const fiber = yield* Effect.fork(tick(world))
+      yield* TestClock.adjust("1 hour")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 10, errors: [] })
+      const [first = 0] = sentAt
+      expect(sentAt.map((at) => at - first)).toEqual([0, 0, 0, 0, 0, 101, 102, 103, 104, 105])
+    }))
 
   it("cover about a second of fast functions, with at most 100 slots a call", () =>
     Effect.gen(function* () {
