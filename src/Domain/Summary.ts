@@ -72,6 +72,7 @@ export const Summary = Schema.Struct({
   runs: Schema.Array(RunReport),
   runs_truncated: Schema.Boolean,
   skips: Schema.Array(SkipReport),
+  /** Different errors only: an error that affects many runs is listed once. */
   errors: Schema.Array(TickError)
 })
 export type Summary = typeof Summary.Type

@@ -30,7 +30,10 @@ export interface TickFacts {
   readonly finishedAt: number
 }
 
-/** A tick's counts and events. Keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that memory is bounded. */
+/**
+ * A tick's counts and events. Keeps at most 1,000 runs of each status, 1,000 skips and 100 different errors, so that memory is
+ * bounded.
+ */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
   /** Whether the tick succeeded. Depends on all errors, including those beyond the first 100. */
@@ -76,6 +79,10 @@ export const empty = (driftAlertMs: number): SummaryBuilder => ({
 const appendUpTo = <A>(most: number, list: Chunk.Chunk<A>, item: A): Chunk.Chunk<A> =>
   list.length < most ? Chunk.append(list, item) : list
 
+/** A failed call adds an equal error for each of its runs. */
+const isListed = (list: Chunk.Chunk<TickError>, { code, detail, message }: TickError): boolean =>
+  Chunk.some(list, (one) => one.code === code && one.message === message && one.detail === detail)
+
 export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
   switch (event._tag) {
     case "Run":
@@ -92,7 +99,9 @@ export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
       return {
         ...builder,
         isOk: builder.isOk && OF_ONE_INTEGRATION.has(event.error.code),
-        errors: appendUpTo(MAX_ERRORS, builder.errors, event.error)
+        errors: isListed(builder.errors, event.error)
+          ? builder.errors
+          : appendUpTo(MAX_ERRORS, builder.errors, event.error)
       }
   }
 }
