@@ -17,8 +17,8 @@ export const readAudit = make({
   args: () =>
     Schema.Struct({
       p_from: Instant,
-      p_to: Schema.optionalWith(Instant, { exact: true }),
-      p_cursor: Schema.optionalWith(Schema.String, { exact: true }),
+      p_to: Schema.optional(Instant),
+      p_cursor: Schema.optional(Schema.String),
       p_limit: Schema.Int,
       ...scopeArgument
     }),

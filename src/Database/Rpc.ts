@@ -83,8 +83,8 @@ export const RejectedRows = Schema.optionalWith(
 
 /** Restricts a call to part of the project. By default, a call covers the whole project. */
 export const scopeArgument = {
-  p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
-  p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
+  p_org_id: Schema.optional(Schema.UUID),
+  p_integration_ids: Schema.optional(Schema.Array(Schema.UUID))
 }
 
 /** Reads a page of due integrations, oldest slot first. The last page has a null `cursor`. */
@@ -95,7 +95,7 @@ export const readDue = make({
   args: () =>
     Schema.Struct({
       p_limit: Schema.Int,
-      p_cursor: Schema.optionalWith(Schema.String, { exact: true }),
+      p_cursor: Schema.optional(Schema.String),
       ...scopeArgument
     }),
   result: () =>

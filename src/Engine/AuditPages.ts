@@ -55,11 +55,11 @@ export const readRecord = (
       const page: typeof readAudit.result.Type = yield* supabase
         .call(readAudit, {
           p_from: frame?.from ?? from,
-          ...(frame !== undefined ? { p_to: frame.to } : to === undefined ? {} : { p_to: to }),
-          ...(at === null ? {} : { p_cursor: at }),
+          p_to: frame?.to ?? to,
+          p_cursor: at ?? undefined,
           p_limit: PAGE,
-          ...(scope.orgId === undefined ? {} : { p_org_id: scope.orgId }),
-          ...(scope.integrationIds === undefined ? {} : { p_integration_ids: scope.integrationIds })
+          p_org_id: scope.orgId,
+          p_integration_ids: scope.integrationIds
         })
         .pipe(retryFor(READ_WITHIN_MS))
       frame ??= page

@@ -45,7 +45,7 @@ export const dryRun = (options: {
     let now = 0
     let cursor: string | null = null
     do {
-      const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {}, 100)
+      const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {})
       errors.push(...page.unreadable.map(unreadableError))
       for (const integration of page.due) {
         const slot = decideCatchUp(integration, page.now, settings)

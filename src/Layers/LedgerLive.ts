@@ -29,8 +29,8 @@ import { Supabase } from "../Services/Supabase.ts"
 
 /** The maximum number of rows per page. The SQL functions enforce the same limit. */
 const PAGE = 100
-/** The time limit for retries of a read, in milliseconds. */
-const READ_WITHIN_MS = 10_000
+/** The time limit for retries of a call that starts no run, in milliseconds. */
+const RETRY_WITHIN_MS = 10_000
 /** The time limit for retries of a start, in milliseconds. No invocation is sent more than 20 s after its start was requested. */
 const START_WITHIN_MS = 15_000
 /** How long to wait before another attempt to start a run whose row is locked, in milliseconds. */
@@ -68,9 +68,9 @@ const readWork = (
   }
 }
 
-const scopeArguments = (scope: Scope) => ({
-  ...(scope.orgId === undefined ? {} : { p_org_id: scope.orgId }),
-  ...(scope.integrationIds === undefined ? {} : { p_integration_ids: scope.integrationIds })
+const scopeArguments = ({ integrationIds, orgId }: Scope) => ({
+  p_org_id: orgId,
+  p_integration_ids: integrationIds
 })
 
 const apiArguments = (run: Run) => {
@@ -86,6 +86,9 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     const adoptAfter = settings.adoptAfterMs / 1000
     const quiescence = settings.quiescenceMs / 1000
     const driftAlert = settings.driftAlertMs / 1000
+
+    const callWithRetry = <A, R>(rpc: Rpc.Rpc<A, R>, args: A) =>
+      supabase.call(rpc, args).pipe(retryFor(RETRY_WITHIN_MS))
 
     const sendStarts = (requests: ReadonlyArray<StartRequest>) =>
       Effect.map(
@@ -175,7 +178,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             return yield* attempt.pipe(retryFor(leftMs))
           })
         const { answer, skew } = yield* attempt.pipe(
-          retryFor(Math.min(waitMs, READ_WITHIN_MS)),
+          retryFor(Math.min(waitMs, RETRY_WITHIN_MS)),
           Effect.catchIf(isAway, waitOn)
         )
         return {
@@ -191,57 +194,51 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       }, traced("Ledger.openTick")),
       fetch: Effect.fnUntraced(function* ({ excludedIds, excludedOrgs, limit, scope }) {
         const token = (yield* IdGenerator).next()
-        const answer = yield* supabase
-          .call(TickRpc.fetchWork, {
-            p_engine_id: settings.engineId,
-            p_fetch_token: token,
-            p_limit: limit,
-            p_options: {
-              adopt_after_seconds: adoptAfter,
-              drift_alert_seconds: driftAlert,
-              org_id: scope.orgId,
-              integration_ids: scope.integrationIds,
-              exclude_org_ids: excludedOrgs,
-              exclude_ids: excludedIds
-            }
-          })
-          .pipe(retryFor(READ_WITHIN_MS))
+        const answer = yield* callWithRetry(TickRpc.fetchWork, {
+          p_engine_id: settings.engineId,
+          p_fetch_token: token,
+          p_limit: limit,
+          p_options: {
+            adopt_after_seconds: adoptAfter,
+            drift_alert_seconds: driftAlert,
+            org_id: scope.orgId,
+            integration_ids: scope.integrationIds,
+            exclude_org_ids: excludedOrgs,
+            exclude_ids: excludedIds
+          }
+        })
         return readWork(answer)
       }, traced("Ledger.fetch")),
-      readSchema: supabase.call(readSchema, {}).pipe(
-        retryFor(READ_WITHIN_MS),
+      readSchema: callWithRetry(readSchema, {}).pipe(
         Effect.map((answer) => ({
           version: answer.schema_version,
           enginesFrom: answer.engines_from
         })),
         traced("Ledger.readSchema")
       ),
-      readDue: Effect.fnUntraced(function* (cursor, scope, limit) {
-        const answer = yield* supabase
-          .call(Rpc.readDue, {
-            p_limit: limit,
-            ...(cursor === null ? {} : { p_cursor: cursor }),
-            ...scopeArguments(scope)
-          })
-          .pipe(retryFor(READ_WITHIN_MS))
+      readDue: Effect.fnUntraced(function* (cursor, scope) {
+        const answer = yield* callWithRetry(Rpc.readDue, {
+          p_limit: PAGE,
+          p_cursor: cursor ?? undefined,
+          ...scopeArguments(scope)
+        })
         return { ...readDueRows(answer), cursor: answer.cursor }
       }, traced("Ledger.readDue")),
       readBackfills: Effect.fnUntraced(function* (scope) {
-        const answer = yield* supabase
-          .call(readBackfills, { p_limit: PAGE, ...scopeArguments(scope) })
-          .pipe(retryFor(READ_WITHIN_MS))
+        const answer = yield* callWithRetry(readBackfills, {
+          p_limit: PAGE,
+          ...scopeArguments(scope)
+        })
         const { readable, unreadable } = readRows(answer.backfills, decodeBackfill)
         return { now: answer.now, backfills: readable, unreadable }
       }, traced("Ledger.readBackfills")),
       readPending: Effect.fnUntraced(function* (scope) {
-        const rows = yield* supabase
-          .call(Rpc.readPending, {
-            p_engine_id: settings.engineId,
-            p_limit: PAGE,
-            p_adopt_after_seconds: adoptAfter,
-            ...scopeArguments(scope)
-          })
-          .pipe(retryFor(READ_WITHIN_MS))
+        const rows = yield* callWithRetry(Rpc.readPending, {
+          p_engine_id: settings.engineId,
+          p_limit: PAGE,
+          p_adopt_after_seconds: adoptAfter,
+          ...scopeArguments(scope)
+        })
         return Arr.getRights(rows.map((row) => decodeRun(row)))
       }, traced("Ledger.readPending")),
       start: Effect.fnUntraced(function* (requests) {
@@ -266,34 +263,31 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         )
       }, traced("Ledger.start")),
       revertStarts: Effect.fnUntraced(function* (starts) {
-        const answer = yield* supabase
-          .call(Rpc.revertStarts, {
-            p_engine_id: settings.engineId,
-            p_starts: starts.map(({ leaseToken, runId }) => ({
-              run_id: runId,
-              lease_token: leaseToken
-            }))
-          })
-          .pipe(retryFor(READ_WITHIN_MS))
+        const answer = yield* callWithRetry(Rpc.revertStarts, {
+          p_engine_id: settings.engineId,
+          p_starts: starts.map(({ leaseToken, runId }) => ({
+            run_id: runId,
+            lease_token: leaseToken
+          }))
+        })
         return new Set(answer.returned)
       }, traced("Ledger.revertStarts")),
       settle: (settlements) =>
         traced("Ledger.settle")(sendTogether(Rpc.settleRuns.name, sendSettlements)(settlements)),
       release: Effect.fnUntraced(function* (runIds) {
         if (runIds.length === 0) return
-        yield* supabase
-          .call(Rpc.releaseClaims, { p_engine_id: settings.engineId, p_run_ids: runIds })
-          .pipe(retryFor(READ_WITHIN_MS))
+        yield* callWithRetry(Rpc.releaseClaims, {
+          p_engine_id: settings.engineId,
+          p_run_ids: runIds
+        })
       }, traced("Ledger.release")),
       finishTick: Effect.fnUntraced(function* (tickId, summary, clockSkewMs) {
-        yield* supabase
-          .call(TickRpc.finishTick, {
-            p_tick_id: tickId,
-            p_engine_id: settings.engineId,
-            p_summary: summary,
-            p_clock_skew_ms: clockSkewMs === null ? null : Math.round(clockSkewMs)
-          })
-          .pipe(retryFor(READ_WITHIN_MS))
+        yield* callWithRetry(TickRpc.finishTick, {
+          p_tick_id: tickId,
+          p_engine_id: settings.engineId,
+          p_summary: summary,
+          p_clock_skew_ms: clockSkewMs === null ? null : Math.round(clockSkewMs)
+        })
       }, traced("Ledger.finishTick"))
     })
   })

@@ -22,8 +22,6 @@ export interface StatementFailure {
    * respond.
    */
   readonly timedOut: boolean
-  /** Whether the connection is unusable because the server no longer responds. */
-  readonly hung: boolean
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -77,11 +75,10 @@ export const openConnection = (
       Effect.gen(function* () {
         const { cancel: end, isSent, settled } = send(statement)
         const answer = Effect.promise(() => settled)
-        const failure = (error: unknown, timedOut: boolean, hung: boolean): StatementFailure => ({
+        const failure = (error: unknown, timedOut: boolean): StatementFailure => ({
           error,
           sent: isSent(),
-          timedOut,
-          hung
+          timedOut
         })
         const cancel = Effect.sync(end).pipe(
           Effect.zipRight(Effect.timeoutOption(Effect.interruptible(answer), CANCEL_GRACE_MS)),
@@ -99,11 +96,11 @@ export const openConnection = (
           onTimeout: () => Effect.succeed(Option.none())
         }).pipe(Effect.onInterrupt(() => cancel))
         if (Option.isSome(first)) {
-          return yield* Effect.mapError(first.value, (error) => failure(error, false, false))
+          return yield* Effect.mapError(first.value, (error) => failure(error, false))
         }
         const last = yield* Effect.uninterruptible(cancel)
-        if (Option.isNone(last)) return yield* Effect.fail(failure(undefined, true, true))
-        return yield* Effect.mapError(last.value, (error) => failure(error, true, false))
+        if (Option.isNone(last)) return yield* Effect.fail(failure(undefined, true))
+        return yield* Effect.mapError(last.value, (error) => failure(error, true))
       })
     const connection: PostgresConnection = { run }
     return connection

@@ -119,12 +119,8 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     /** Reserves pending runs and due integrations. Each organisation's oldest runs and slots come first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
-    /** Reads the page after `cursor` (null for the first page). `limit` is from 1 to 100. */
-    readonly readDue: (
-      cursor: string | null,
-      scope: Scope,
-      limit: number
-    ) => Effect.Effect<DuePage, SupabaseError>
+    /** Reads up to 100 integrations after `cursor` (null for the first page). */
+    readonly readDue: (cursor: string | null, scope: Scope) => Effect.Effect<DuePage, SupabaseError>
     /** Reads up to 100 backfills that can continue, one per integration, oldest first. */
     readonly readBackfills: (scope: Scope) => Effect.Effect<
       {
