@@ -14,7 +14,7 @@ import { releaseUnused, revertAll, runStartLoop } from "./Engine/Starts.ts"
 import { tickError } from "./Engine/SummaryBuilder.ts"
 import { TickFrame, type TickOptions } from "./Engine/TickFrame.ts"
 import { make as makeReport, TickReport } from "./Engine/TickReport.ts"
-import { Functions, make as makeFunctions, prewarm } from "./Engine/WarmUp.ts"
+import { Functions, make as makeFunctions } from "./Engine/WarmUp.ts"
 import { clockSkew } from "./Metrics.ts"
 import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 
@@ -61,7 +61,7 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   if (clocks !== "unknown") clockSkew.set(skew.ms / 1_000)
   if (clocks === "apart") yield* Effect.logWarning(skewWarning(skew))
   const functions = yield* makeFunctions
-  const prewarming = Effect.provideService(prewarm(warmUps), Functions, functions)
+  const prewarming = functions.prewarm(warmUps)
   const isSkewNews = clocks === "apart" || (clocks === "together" && isSkewOpen)
   if (idle && !isSkewNews) return yield* Effect.zipRight(prewarming, summarise)
 

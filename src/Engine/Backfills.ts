@@ -2,14 +2,9 @@ import { Effect, HashSet } from "effect"
 import { type Backfill, nextStep } from "../Domain/BackfillPlan.ts"
 import { traced } from "../Domain/Tracing.ts"
 import { Ledger } from "../Services/Ledger.ts"
-import { type ClaimResult, claimSlots, decideEach, reported } from "./Claims.ts"
+import { claimSlots, decideEach, reported } from "./Claims.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
-
-export interface BackfillProgress {
-  readonly result: ClaimResult
-  readonly unfinished: ReadonlyArray<string>
-}
 
 const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id} ${cursor}`
 
@@ -44,7 +39,7 @@ export const claimBackfills = (
     const fresh = unseen.slice(0, limit)
     const steps = yield* decideEach(fresh, nextStep, planDefect)
     const result = yield* claimSlots(steps, page.now, 0)
-    const step: BackfillProgress = {
+    return {
       result: { ...result, seen: fresh.map(cursorKey) },
       unfinished: [
         ...steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
@@ -53,7 +48,6 @@ export const claimBackfills = (
         ...unseen.slice(limit).map(({ integration_id }) => integration_id)
       ]
     }
-    return step
   }).pipe(traced("Engine.claimBackfills"))
 
 const planDefect = ({ backfill_id }: Backfill, defect: unknown) => ({

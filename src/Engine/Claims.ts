@@ -10,7 +10,7 @@ import { Ledger, type Work, type WorkRequest } from "../Services/Ledger.ts"
 import { type Claims, Lock } from "../Services/Lock.ts"
 import type { ClaimedRun } from "./QueueState.ts"
 import { RunQueue } from "./RunQueue.ts"
-import { rejectedError, tickError, unreadableError } from "./SummaryBuilder.ts"
+import { invalidSchedule, rejectedError, tickError, unreadableError } from "./SummaryBuilder.ts"
 import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
@@ -63,7 +63,9 @@ export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: nu
     for (const skip of claims.skipped) {
       const slot = bySlot.get(skip.integration_id)
       if (skip.reason !== "already_recorded") isLeft.add(skip.integration_id)
-      if (skip.reason === "schedule_error") yield* report.error(scheduleError(slot))
+      if (skip.reason === "schedule_error") {
+        yield* report.error(invalidSchedule(skip.integration_id, slot?.schedule_error))
+      }
       if (skip.reason === "rejected") {
         yield* report.error(rejectedError(skip.integration_id, skip.detail))
       }
@@ -74,11 +76,7 @@ export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: nu
       moved.reduce((sum, slot) => sum + (slot.skipped_range?.count ?? 0), 0)
     )
     if (!isAnswered) return yield* new ClaimUnanswered()
-    const result: ClaimResult = {
-      claimed,
-      seen: claims.skipped.map(({ integration_id }) => integration_id)
-    }
-    return result
+    return { claimed, seen: claims.skipped.map(({ integration_id }) => integration_id) }
   }).pipe(Effect.uninterruptible)
 
 /** Retries locked slots once, because another engine's fetch locks a row only briefly. */
@@ -228,10 +226,4 @@ const slotOf = ({ integration_id, org_id, scheduled_for }: Slot) => ({
 const dueOf = (slot: Slot) => ({
   org_id: slot.org_id,
   scheduled_for: slot.scheduled_for ?? slot.expected_next_run_at
-})
-
-const scheduleError = (slot: Slot | undefined) => ({
-  code: "SCHEDULE_INVALID",
-  message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
-  hint: "Correct the row's sync_schedule or timezone; until then, the integration is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
 })

@@ -6,7 +6,7 @@ import type { Trigger } from "../Domain/Run.ts"
 import type { TickError } from "../Domain/Summary.ts"
 import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
 import { checkSchema, openError } from "./SchemaCheck.ts"
-import { unreadableError } from "./SummaryBuilder.ts"
+import { invalidSchedule, unreadableError } from "./SummaryBuilder.ts"
 
 /** A slot that a tick would claim, or a waiting run that a tick would start. */
 export interface PlannedRun {
@@ -50,11 +50,7 @@ export const dryRun = (options: {
       for (const integration of page.due) {
         const slot = decideCatchUp(integration, page.now, settings)
         if (slot.schedule_error !== null) {
-          errors.push({
-            code: "SCHEDULE_INVALID",
-            message: `Integration ${slot.integration_id}: ${slot.schedule_error}`,
-            hint: "Correct the row's sync_schedule or timezone."
-          })
+          errors.push(invalidSchedule(slot.integration_id, slot.schedule_error))
         } else if (slot.scheduled_for !== null && due.length < limit) {
           due.push({
             org_id: slot.org_id,

@@ -103,18 +103,17 @@ export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(fun
   }
 }).pipe(
   Effect.disconnect,
-  Effect.timeoutOption(ROUND_MS),
-  Effect.flatMap((ended) =>
-    ended._tag === "Some"
-      ? Effect.void
-      : Effect.logDebug(`The probes were stopped after ${ROUND_MS / 1_000} s.`)
-  ),
+  Effect.timeoutTo({
+    duration: ROUND_MS,
+    onSuccess: () => Effect.void,
+    onTimeout: () => Effect.logDebug(`The probes were stopped after ${ROUND_MS / 1_000} s.`)
+  }),
+  Effect.flatten,
   Effect.catchAllCause((cause) =>
     Cause.isInterruptedOnly(cause)
-      ? Effect.failCause(cause)
+      ? Effect.interrupt
       : Effect.logDebug(`Accounting APIs could not be probed: ${Cause.squash(cause)}`)
-  ),
-  Effect.catchAll(() => Effect.void)
+  )
 )
 
 /** The engine's id, or `probe` if a command runs the round without an engine. */

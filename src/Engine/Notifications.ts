@@ -72,10 +72,9 @@ export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Eff
 )
 
 const deliver = (message: AlertMessage): Effect.Effect<Delivery, never, Notifier> =>
-  Effect.gen(function* () {
-    const notifier = yield* Notifier
-    yield* withCallMetrics(notifier.channel)(notifier.send(message))
-  }).pipe(
+  Effect.flatMap(Notifier, (notifier) =>
+    withCallMetrics(notifier.channel)(notifier.send(message))
+  ).pipe(
     Effect.timeoutFail({ duration: SEND_WITHIN_MS, onTimeout: () => tooSlow }),
     Effect.catchAllDefect((defect) =>
       Effect.fail(

@@ -25,12 +25,13 @@ export const withinLimit = <A, R>(
 ): Effect.Effect<void, never, R> =>
   notifying.pipe(
     Effect.disconnect,
-    Effect.timeoutOption(NOTIFY_WITHIN_MS),
-    Effect.flatMap((result) =>
-      result._tag === "Some"
-        ? Effect.void
-        : Effect.logWarning(`Alerts and pings were stopped after ${NOTIFY_WITHIN_MS / 1_000} s.`)
-    )
+    Effect.timeoutTo({
+      duration: NOTIFY_WITHIN_MS,
+      onSuccess: () => Effect.void,
+      onTimeout: () =>
+        Effect.logWarning(`Alerts and pings were stopped after ${NOTIFY_WITHIN_MS / 1_000} s.`)
+    }),
+    Effect.flatten
   )
 
 /** Logs errors and never fails. */

@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit, type Tracer } from "effect"
+import { Clock, Effect, Exit, Option } from "effect"
 import { format } from "../Domain/Instant.ts"
 import type { Run } from "../Domain/Run.ts"
 import type { RunReport, Summary } from "../Domain/Summary.ts"
@@ -27,7 +27,7 @@ export const runSpan = (run: Run): Effect.Effect<RunSpan> =>
       const tick = yield* Effect.option(Effect.currentSpan)
       const span = yield* Effect.makeSpan("Engine.run", {
         root: true,
-        links: tick._tag === "None" ? [] : [linkTo(tick.value)],
+        links: Option.toArray(tick).map((span) => ({ _tag: "SpanLink", span, attributes: {} })),
         attributes: attributesOf(run),
         captureStackTrace: false
       })
@@ -37,8 +37,6 @@ export const runSpan = (run: Run): Effect.Effect<RunSpan> =>
       }
     })
   )
-
-const linkTo = (span: Tracer.Span): Tracer.SpanLink => ({ _tag: "SpanLink", span, attributes: {} })
 
 const attributesOf = (run: Run) => ({
   "faas.trigger": run.trigger === "schedule" || run.trigger === "catch_up" ? "timer" : "other",

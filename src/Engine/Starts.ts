@@ -160,12 +160,10 @@ export const revertAll = Effect.gen(function* () {
 }).pipe(Effect.uninterruptible)
 
 /** Releases claimed runs that this tick will not start. If `all` is true, releases every waiting run. */
-export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
-
-const release = Effect.fnUntraced(function* (all: boolean) {
+export const releaseUnused = Effect.fnUntraced(function* (all: boolean) {
   const queue = yield* RunQueue
   const ledger = yield* Ledger
   const report = yield* TickReport
   const runIds = yield* queue.takeUnused(all)
   yield* Effect.catchAll(ledger.release(runIds), (error) => report.error(tickError(error)))
-})
+}, Effect.uninterruptible)

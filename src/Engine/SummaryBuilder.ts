@@ -16,12 +16,6 @@ const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
 ])
 const MAX_ERRORS = 100
 
-export type Event =
-  | { readonly _tag: "Run"; readonly run: RunReport; readonly rescued: boolean }
-  | { readonly _tag: "Skip"; readonly skip: SkipReport }
-  | { readonly _tag: "SkippedSlots"; readonly count: number }
-  | { readonly _tag: "Error"; readonly error: TickError }
-
 /** Instants are epoch milliseconds. */
 export interface TickFacts {
   readonly tickId: string
@@ -83,30 +77,30 @@ const appendUpTo = <A>(most: number, list: Chunk.Chunk<A>, item: A): Chunk.Chunk
 const isListed = (list: Chunk.Chunk<TickError>, { code, detail, message }: TickError): boolean =>
   Chunk.some(list, (one) => one.code === code && one.message === message && one.detail === detail)
 
-export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
-  switch (event._tag) {
-    case "Run":
-      return addRun(builder, event.run, event.rescued)
-    case "Skip":
-      return {
-        ...builder,
-        skipped: builder.skipped + 1,
-        skips: appendUpTo(MAX_LISTED, builder.skips, event.skip)
-      }
-    case "SkippedSlots":
-      return { ...builder, missed: builder.missed + event.count }
-    case "Error":
-      return {
-        ...builder,
-        isOk: builder.isOk && OF_ONE_INTEGRATION.has(event.error.code),
-        errors: isListed(builder.errors, event.error)
-          ? builder.errors
-          : appendUpTo(MAX_ERRORS, builder.errors, event.error)
-      }
-  }
-}
+export const addSkip = (builder: SummaryBuilder, skip: SkipReport): SummaryBuilder => ({
+  ...builder,
+  skipped: builder.skipped + 1,
+  skips: appendUpTo(MAX_LISTED, builder.skips, skip)
+})
 
-const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): SummaryBuilder => {
+export const addSkippedSlots = (builder: SummaryBuilder, count: number): SummaryBuilder => ({
+  ...builder,
+  missed: builder.missed + count
+})
+
+export const addError = (builder: SummaryBuilder, error: TickError): SummaryBuilder => ({
+  ...builder,
+  isOk: builder.isOk && OF_ONE_INTEGRATION.has(error.code),
+  errors: isListed(builder.errors, error)
+    ? builder.errors
+    : appendUpTo(MAX_ERRORS, builder.errors, error)
+})
+
+export const addRun = (
+  builder: SummaryBuilder,
+  run: RunReport,
+  rescued: boolean
+): SummaryBuilder => {
   // A backfill's slots are in the past, so its runs are not late.
   const driftMs = run.trigger === "backfill" ? 0 : (run.drift_ms ?? 0)
   return {
@@ -240,6 +234,12 @@ export const rejectedError = (integrationId: string, detail: string | undefined)
   code: "ROW_REJECTED",
   message: `The database rejects the run of integration ${integrationId}: ${detail ?? "no reason given"}`,
   hint: commandCodes.ROW_REJECTED.fix
+})
+
+export const invalidSchedule = (integrationId: string, detail: string | null | undefined) => ({
+  code: "SCHEDULE_INVALID",
+  message: `Integration ${integrationId}: ${detail ?? "its schedule is invalid"}`,
+  hint: "Correct the row's sync_schedule or timezone; until then, the integration is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
 })
 
 /** Returns the error for an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded. */

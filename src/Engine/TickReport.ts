@@ -21,14 +21,20 @@ export const make = (observe: NonNullable<TickOptions["observe"]>) =>
   Effect.gen(function* () {
     const { driftAlertMs } = yield* EngineConfig
     const builder = yield* Ref.make(SummaryBuilder.empty(driftAlertMs))
-    const add = (event: SummaryBuilder.Event) =>
-      Ref.update(builder, (before) => SummaryBuilder.add(before, event))
     return TickReport.of({
       run: (run, rescued) =>
-        Effect.zipRight(add({ _tag: "Run", run, rescued }), observe({ _tag: "Run", run })),
-      skip: (skip) => Effect.zipRight(add({ _tag: "Skip", skip }), observe({ _tag: "Skip", skip })),
-      skippedSlots: (count) => (count === 0 ? Effect.void : add({ _tag: "SkippedSlots", count })),
-      error: (error) => add({ _tag: "Error", error }),
+        Effect.zipRight(
+          Ref.update(builder, (now) => SummaryBuilder.addRun(now, run, rescued)),
+          observe({ _tag: "Run", run })
+        ),
+      skip: (skip) =>
+        Effect.zipRight(
+          Ref.update(builder, (now) => SummaryBuilder.addSkip(now, skip)),
+          observe({ _tag: "Skip", skip })
+        ),
+      skippedSlots: (count) =>
+        Ref.update(builder, (now) => SummaryBuilder.addSkippedSlots(now, count)),
+      error: (error) => Ref.update(builder, (now) => SummaryBuilder.addError(now, error)),
       summary: (frame) =>
         Effect.map(Ref.get(builder), (now) => SummaryBuilder.toSummary(now, frame))
     })

@@ -27,7 +27,8 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
     readonly observe: (name: string | null, outcome: Outcome) => void
     /** Warms up the function before its first invocation in the tick. Returns whether the function was cold, and the duration. */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
-    readonly prewarm: (name: string | null) => Effect.Effect<void>
+    /** Warms up functions for future slots, each function once per tick. */
+    readonly prewarm: (names: ReadonlyArray<string | null>) => Effect.Effect<void>
   }
 >() {}
 
@@ -60,7 +61,11 @@ export const make = Effect.gen(function* () {
           ? NO_CONTACT
           : { cold_start: isCold(warm), warm_up_ms: Math.round(warm.latencyMs) }
       ),
-    prewarm: (name) => Effect.asVoid(warmUp(name, false))
+    prewarm: (names) =>
+      Effect.forEach(names, (name) => warmUp(name, false), {
+        concurrency: WARM_UP_CONCURRENCY,
+        discard: true
+      })
   })
 })
 
@@ -92,9 +97,3 @@ const makeRecorder = Effect.gen(function* () {
         )
       )
 })
-
-/** Warms up functions for future slots, each function once per tick. Starts no sync, and never fails. */
-export const prewarm = (names: ReadonlyArray<string | null>) =>
-  Effect.flatMap(Functions, (functions) =>
-    Effect.forEach(names, functions.prewarm, { concurrency: WARM_UP_CONCURRENCY, discard: true })
-  )

@@ -1,6 +1,6 @@
 import { Clock, Effect } from "effect"
 import { readUpcomingWarmUps } from "../Database/WarmUpRpc.ts"
-import { Functions, make as makeFunctions, prewarm } from "../Engine/WarmUp.ts"
+import { make as makeFunctions } from "../Engine/WarmUp.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 
@@ -50,7 +50,7 @@ export const prewarmJob = () => {
 }
 
 const wake = (names: ReadonlyArray<string | null>) =>
-  Effect.provideServiceEffect(prewarm(names), Functions, makeFunctions)
+  Effect.flatMap(makeFunctions, (functions) => functions.prewarm(names))
 
 const bySlot = (upcoming: ReadonlyArray<Upcoming>): Map<number, Array<string | null>> => {
   const slots = new Map<number, Array<string | null>>()
