@@ -135,7 +135,7 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
   if (isStartingDone(now)) return Option.some(0)
   const count = Math.min(startableCount(now, concurrency), claimed.waiting)
   if (now.isBlocked || count <= 0) return Option.none()
-  // Idle workers take the first started runs immediately.
+  // Collects only while all workers are busy and enough runs are started in advance.
   const spare = started.waiting + started.open - concurrency
   if (count >= WORTH_A_CALL || spare <= 0 || ahead < concurrency) return Option.some(0)
   return Option.some(Math.floor(Math.min((spare * runMs) / concurrency / 2, MAX_COLLECT_MS)))

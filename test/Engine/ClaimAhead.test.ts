@@ -43,7 +43,23 @@ describe("claims ahead of the starts", () => {
     ])
   })
 
-  it("never keep idle workers waiting for more starts to collect", () =>
+  it("cover about a second of fast functions, with at most 100 slots a call", () =>
+    Effect.gen(function* () {
+      const claims = yield* claimsOf(600, 10)
+      expect(claims[0]).toBe(10)
+      expect(Math.max(...claims)).toBeGreaterThan(45)
+      expect(Math.max(...claims)).toBeLessThanOrEqual(100)
+    }))
+
+  it("of slow functions exceed the in-flight limit only slightly", () =>
+    Effect.gen(function* () {
+      const claims = yield* claimsOf(100, 5_000)
+      expect(Math.max(...claims)).toBeLessThanOrEqual(10)
+    }))
+})
+
+describe("a start call", () => {
+  it("does not wait for more runs while workers are idle", () =>
     Effect.gen(function* () {
       const { world } = yield* makeDue(10, 100)
       const sentAt: Array<number> = []
@@ -61,17 +77,24 @@ describe("claims ahead of the starts", () => {
       expect(sentAt.map((at) => at - first)).toEqual([0, 0, 0, 0, 0, 101, 102, 103, 104, 105])
     }))
 
-  it("cover about a second of fast functions, with at most 100 slots a call", () =>
+  it("does not wait for more runs if the database is slow", () =>
     Effect.gen(function* () {
-      const claims = yield* claimsOf(600, 10)
-      expect(claims[0]).toBe(10)
-      expect(Math.max(...claims)).toBeGreaterThan(45)
-      expect(Math.max(...claims)).toBeLessThanOrEqual(100)
-    }))
-
-  it("of slow functions exceed the in-flight limit only slightly", () =>
-    Effect.gen(function* () {
-      const claims = yield* claimsOf(100, 5_000)
-      expect(Math.max(...claims)).toBeLessThanOrEqual(10)
+      const { world } = yield* makeDue(40, 100)
+      const sentAt: Array<number> = []
+      world.behave = () =>
+        Effect.gen(function* () {
+          sentAt.push(yield* Clock.currentTimeMillis)
+          yield* Effect.sleep(100 + (sentAt.length % 5))
+          return completed
+        })
+      let calls = 0
+      world.carry = (name, execute) =>
+        name === "start_sync_runs" ? Effect.delay(execute, ++calls > 8 ? 250 : 0) : execute
+      const fiber = yield* Effect.fork(tick(world))
+      yield* TestClock.adjust("1 hour")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 40, errors: [] })
+      const [first = 0] = sentAt
+      const lastWaves = sentAt.slice(25).map((at) => at - first)
+      expect(lastWaves).toEqual([673, 923, 1173].flatMap((at) => Array(5).fill(at)))
     }))
 })
