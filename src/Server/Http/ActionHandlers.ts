@@ -1,5 +1,5 @@
 import { HttpApiBuilder, HttpApiError, type HttpServerRequest } from "@effect/platform"
-import { Effect, Layer, Schema } from "effect"
+import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { causeKey, retryableRun } from "../../Domain/StateCause.ts"
 import { type Action, type ActionName, act } from "../../Operator/Actions.ts"
 import { type Access, CurrentPrincipal, requireOperator, requireOwnForm } from "./Access.ts"
@@ -68,12 +68,16 @@ interface ActionRequest {
 
 /** The maximum number of runs to retry per request. */
 const MAX_RETRIED = 1_000
+/** How long one request can retry runs, in milliseconds. The rest of the time limit is for the calls in progress. */
+const RETRY_FOR_MS = 10_000
 
 /**
- * Retries all failed runs that share a cause, then redirects to the overview. *Fails with* HttpError if no run could be retried.
+ * Retries the failed runs that share a cause, then redirects to the overview, which shows how many were retried. If there is not
+ * enough time for all runs, a second request retries the rest. *Fails with* HttpError if no run could be retried.
  */
 export const retryCause = (views: QueryCache) =>
   Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + RETRY_FOR_MS
     yield* mayAct((yield* Site).access)
     yield* requireForm
     const { reason } = yield* decodeReason({ reason: yield* formField("reason") })
@@ -83,12 +87,18 @@ export const retryCause = (views: QueryCache) =>
       .filter((one) => causeKey(one) === cause)
       .flatMap((one) => retryableRun(one) ?? [])
       .slice(0, MAX_RETRIED)
-    const reports = yield* Effect.forEach(
+    const isRetried = yield* Effect.forEach(
       runs,
-      ({ run_id }) => Effect.option(performAction(views, { action: "retry", id: run_id, reason })),
+      ({ run_id }) =>
+        performAction(views, { action: "retry", id: run_id, reason }).pipe(
+          Effect.map((report) => report.done),
+          Effect.orElseSucceed(() => false),
+          Effect.whenEffect(Effect.map(Clock.currentTimeMillis, (now) => now < until)),
+          Effect.map(Option.getOrElse(() => false))
+        ),
       { concurrency: 4 }
     )
-    const done = reports.filter((one) => one._tag === "Some" && one.value.done).length
+    const done = isRetried.filter(Boolean).length
     return done === 0
       ? yield* Effect.fail(noneRetried)
       : redirectResponse(`/?did=retried-${done}-of-${runs.length}`)

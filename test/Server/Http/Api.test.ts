@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import Ajv from "ajv/dist/2020.js"
-import { Redacted } from "effect"
+import { Clock, Context, Effect, Layer, Redacted } from "effect"
 import * as PostgresLive from "../../../src/Layers/PostgresLive.ts"
+import { Supabase } from "../../../src/Services/Supabase.ts"
 import { status } from "../../support/FunctionBehaviour.ts"
 import { type Project, startProject } from "../../support/Project.ts"
 import {
@@ -328,4 +329,50 @@ describe("actions over HTTP", () => {
     const cookie = await signIn(ask)
     expect((await ask(path, form(because, { ...OWN_PAGE, cookie }))).status).toBe(404)
   })
+})
+
+test("a retry of all failed runs of a cause ends in time, and a second one retries the rest", async () => {
+  await project.seedDue(14, { integration_type: "'slow'" })
+  project.functions.behave(() => status(422, { error: { code: "BAD_ROW", message: "no" } }))
+  await project.tick("direct")
+  let passedMs = 0
+  const live = Clock.make()
+  const nowMs = () => live.unsafeCurrentTimeMillis() + passedMs
+  const nowNanos = () => live.unsafeCurrentTimeNanos() + BigInt(passedMs) * 1_000_000n
+  const clock: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: nowMs,
+    currentTimeMillis: Effect.sync(nowMs),
+    unsafeCurrentTimeNanos: nowNanos,
+    currentTimeNanos: Effect.sync(nowNanos),
+    sleep: (duration) => live.sleep(duration)
+  }
+  const database = PostgresLive.layer({ url: Redacted.make(project.database.url) })
+  const slow = Layer.map(database, (context) => {
+    const { call } = Context.get(context, Supabase)
+    return Context.make(Supabase, {
+      call: (rpc, args) => {
+        // Four retries at a time take four seconds.
+        if (rpc.name === "retry_sync_run") passedMs += 1_000
+        return call(rpc, args)
+      }
+    })
+  })
+  const ask = await makeTestSite(Layer.merge(slow, Layer.setClock(clock)), {
+    actions: true,
+    token: true
+  })
+  const cookie = await signIn(ask)
+  const page = await (await ask("/", { headers: { cookie } })).text()
+  const csrf = /name="csrf" value="([^"]+)"/.exec(page)?.[1] ?? ""
+  const retryAll = async () => {
+    const fields = { cause: "failing/slow/BAD_ROW", reason: "try again", csrf }
+    const answer = await ask("/retry-cause", form(fields, { ...OWN_PAGE, cookie }))
+    return answer.headers.get("location")
+  }
+  expect(await retryAll()).toBe("/?did=retried-10-of-14")
+  expect(await retryAll()).toBe("/?did=retried-4-of-4")
+  const [{ retried }] = await project.sql`
+    select count(*)::int as retried from sync_run_event where kind = 'retried' and reason = 'try again'`
+  expect(retried).toBe(14)
 })
