@@ -42,8 +42,9 @@ beforeAll(async () => {
   await days.addTenant(vendorOf("xero"), T0 + 10 * MINUTE, 10 * MINUTE)
   const long = await days.addTenant(vendorOf("tripletex"), LONG_SYNC[0], 1_000 * HOUR)
   for (let n = 0; n < DAYS * 24 * 60; n++) {
-    vendorOf("fortnox").isDown = days.now >= OUTAGE[0] && days.now < OUTAGE[1]
-    if (days.now === LONG_SYNC[0] - MINUTE) days.hold(long, LONG_SYNC[1] - LONG_SYNC[0])
+    const next = days.now + MINUTE
+    vendorOf("fortnox").isDown = next >= OUTAGE[0] && next < OUTAGE[1]
+    if (next === LONG_SYNC[0]) days.hold(long, LONG_SYNC[1] - LONG_SYNC[0])
     await days.minute()
   }
 }, 600_000)

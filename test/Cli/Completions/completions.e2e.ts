@@ -48,22 +48,23 @@ test("fish offers commands, second words, flags and their values", async () => {
 })
 
 test("zsh loads the completions and offers the same words", async () => {
-  // zsh completes only input that is typed on a terminal.
-  const complete = async (line: string) => {
+  // zsh completes only input that is typed on a terminal, and only if it shows the prompt and has no further input to read.
+  const complete = async (line: string, completed: string) => {
     const script = `
       zmodload zsh/zpty
       zpty z 'HOME=${directory} zsh -f -i'
-      zpty -w z 'PROMPT=; unsetopt zle_bracketed_paste; autoload -Uz compinit && compinit -u -d ${directory}/dump; source ${directory}/completions.zsh; bindkey "^I" complete-word; print ready'
-      zpty -r z out '*ready*ready*'
+      zpty -w z 'unsetopt zle_bracketed_paste; autoload -Uz compinit && compinit -u -d ${directory}/dump; source ${directory}/completions.zsh; bindkey "^I" complete-word; PROMPT="rea""dy> "'
+      zpty -r z out '*ready> *'
       zpty -w -n z '${line}'$'\\t'
-      zpty -w -n z $'\\x15'
-      zpty -w z 'print done'
-      zpty -r z out '*done*'
+      zpty -r z out '*${completed}*'
       print -r -- $out`
-    const lines = await run(["zsh", "-f", "-c", script])
-    return lines.join("\n")
+    return (await run(["timeout", "60", "zsh", "-f", "-c", script])).join("\n")
   }
-  expect(await complete("sync-scheduler doct")).toContain("sync-scheduler doctor")
-  expect(await complete("sync-scheduler check --ov")).toContain("--overdue")
-  expect(await complete("sync-scheduler install sys")).toContain("install systemd")
+  for (const [line, completed] of [
+    ["sync-scheduler doct", "sync-scheduler doctor"],
+    ["sync-scheduler check --ov", "--overdue"],
+    ["sync-scheduler install sys", "install systemd"]
+  ] as const) {
+    expect(await complete(line, completed)).toContain(completed)
+  }
 })
