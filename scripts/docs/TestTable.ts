@@ -41,7 +41,7 @@ export const testPage = async (root: string): Promise<string> => {
   return [
     page([
       generated("Which test proves what", "the titles of the tests"),
-      "A folder that is named after a component of `src/` tests that component. A `.test.ts` file runs with `bun run test`. An `.e2e.ts` file needs a browser,\nroot or a whole deployment, and runs with `bun run e2e ./test/<file>`.",
+      "A folder that is named after a component of `src/` tests that component. A `.test.ts` file runs with `bun run test`. An `.e2e.ts` file needs a browser,\nroot, other command-line tools or a whole deployment, and runs with `bun run e2e ./test/<file>`.",
       "The [simulation](simulation/README.md) runs the engine against every invariant, and the [chaos campaigns](chaos/README.md) kill real\nprocesses."
     ]),
     ...sections

@@ -18,10 +18,13 @@ const build = async (): Promise<string> => {
 }
 
 /**
- * Delays Bun's optimizing compiler, which would use a third of the CPU time of a short command. Code that runs often is still
- * optimized.
+ * Delays Bun's optimizing compilers, which would use a third of the CPU time of a short command. Code that runs often is still
+ * optimized. The embedded PostgreSQL of `demo` is WebAssembly, which has two compilers of its own, BBQ and OMG.
  */
 export const LATE_OPTIMIZER = {
+  BUN_JSC_thresholdForBBQOptimizeAfterWarmUp: "2000",
+  BUN_JSC_thresholdForOMGOptimizeAfterWarmUp: "500000",
+  BUN_JSC_thresholdForOMGOptimizeSoon: "500000",
   BUN_JSC_thresholdForOptimizeAfterWarmUp: "20000",
   BUN_JSC_thresholdForOptimizeAfterLongWarmUp: "20000",
   BUN_JSC_thresholdForOptimizeSoon: "20000"

@@ -45,9 +45,9 @@ const settleNext = (step: string) =>
     update organization_integrations i set next_run_at =
       (select max(l.scheduled_for) + interval '${step}' from sync_run_log l where l.integration_id = i.id)`)
 
-test("the audit of a thousand daily schedules takes seconds for a year, and finds exactly the deleted runs", async () => {
+test("the audit of a year of 250 daily schedules takes seconds, and finds exactly the deleted runs", async () => {
   const from = "date_trunc('day', now(), 'UTC') - interval '365 days'"
-  await seedYears(1000, "(n % 60) || ' ' || (n % 24) || ' * * *'", from, "1 day")
+  await seedYears(250, "(n % 60) || ' ' || (n % 24) || ' * * *'", from, "1 day")
   await settleNext("1 day")
   // The history begins when the schedule takes effect, so there are no earlier slots.
   await project.sql.unsafe(`update sync_schedule_history set first_slot = null, since = ${from}`)
@@ -60,7 +60,7 @@ test("the audit of a thousand daily schedules takes seconds for a year, and find
     const seconds = (performance.now() - started) / 1000
     expect(whole.stderr).toBe("")
     expect(whole.stdout).toMatch(
-      /^✓ No holes: each of 36[3-5],\d{3} slots of 1,000 integrations has one run or is recorded as skipped/
+      /^✓ No holes: each of 9[01],\d{3} slots of 250 integrations has one run or is recorded as skipped/
     )
     expect(whole.code).toBe(0)
     expect(seconds).toBeLessThan(60)
