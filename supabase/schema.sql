@@ -2046,13 +2046,25 @@ CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_id
  SET "TimeZone" TO 'UTC'
 AS $function$
 declare
-  v_released integer;
+  v_released integer := 0;
+  v_id uuid;
 begin
-  update public.sync_run_log set claimed_by = null, claimed_at = null where id in (
-    select id from public.sync_run_log
-     where id = any (p_run_ids[1:1000]) and status = 'pending' and claimed_by = p_engine_id
-     order by id for update skip locked);
-  get diagnostics v_released = row_count;
+  begin
+    v_released := sync_scheduler.release_claimed(p_engine_id, p_run_ids[1:1000]);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    foreach v_id in array p_run_ids[1:1000] loop
+      begin
+        v_released := v_released + sync_scheduler.release_claimed(p_engine_id, array[v_id]);
+      exception when others then
+        if not sync_scheduler.may_be_row_fault(sqlstate) then
+          raise;
+        end if;
+      end;
+    end loop;
+  end;
   return jsonb_build_object('released', v_released);
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;
@@ -2255,22 +2267,28 @@ begin
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid) order by run_id
   loop
-    select * into r from public.sync_run_log where id = v_start.run_id for update;
-    if r.id is null or v_start.lease_token is null or r.lease_token is distinct from v_start.lease_token then
-      continue;
-    elsif r.status = 'running' and r.began_at is null then
-      update public.sync_run_log set
-        status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
-        started_at = case when r.attempt > 1 then r.started_at end,
-        drift_ms = case when r.attempt > 1 then r.drift_ms end,
-        attempt_started_at = null, heartbeat_at = null, claimed_at = v_now
-      where id = r.id;
-      perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
-        'not_sent');
-      v_returned := v_returned || r.id;
-    elsif r.status = 'pending' and r.lease_until is null then
-      v_returned := v_returned || r.id;
-    end if;
+    begin
+      select * into r from public.sync_run_log where id = v_start.run_id for update;
+      if r.id is null or v_start.lease_token is null or r.lease_token is distinct from v_start.lease_token then
+        continue;
+      elsif r.status = 'running' and r.began_at is null then
+        update public.sync_run_log set
+          status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
+          started_at = case when r.attempt > 1 then r.started_at end,
+          drift_ms = case when r.attempt > 1 then r.drift_ms end,
+          attempt_started_at = null, heartbeat_at = null, claimed_at = v_now
+        where id = r.id;
+        perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
+          'not_sent');
+        v_returned := v_returned || r.id;
+      elsif r.status = 'pending' and r.lease_until is null then
+        v_returned := v_returned || r.id;
+      end if;
+    exception when others then
+      if not sync_scheduler.may_be_row_fault(sqlstate) and sqlstate <> '55P03' then
+        raise;
+      end if;
+    end;
   end loop;
   return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'returned', to_jsonb(v_returned));
 exception when serialization_failure then
@@ -2423,6 +2441,8 @@ declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
   v_guarded constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_running_guard_seconds, 1800));
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_read constant integer := v_limit + 1000;
+  v_left integer := v_limit;
   v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0, "rejected": []}';
   v_one record;
 begin
@@ -2430,37 +2450,43 @@ begin
     select c.l from (
       select * from (
         select l from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
-         order by l.lease_until limit v_limit for update skip locked) leased
+         order by l.lease_until limit v_read for update skip locked) leased
       union all
       select * from (
         select l from public.sync_run_log l where l.status = 'running' and l.lease_until is null
            and coalesce(nullif(l.started_at, 'infinity'), nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded
-         limit v_limit for update skip locked) foreign_row
+         limit v_read for update skip locked) foreign_row
     ) c
   loop
     begin
       perform sync_scheduler.sweep_expired(p_engine_id, v_one.l, v_quiescence);
       v_done := sync_scheduler.count_one(v_done, 'expired');
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
 
+  v_left := v_limit;
   for v_one in
     select l from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'unknown' and l.released_at is null
        and (sync_scheduler.is_proven(l)
             or (coalesce(i.on_unknown, 'retry') <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
-     order by l.not_before limit v_limit for update of l skip locked
+     order by l.not_before limit v_read for update of l skip locked
   loop
     begin
       v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, v_one.l));
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
 
+  v_left := v_limit;
   for v_one in
     select l, coalesce(i.on_unknown, 'retry') as on_unknown,
            case when i.id is null then 'gone' when not coalesce(i.enabled, false) then 'disabled' else 'foreign' end as reason
@@ -2469,14 +2495,16 @@ begin
      where l.status = 'pending'
        and (not coalesce(i.enabled, false)
             or (sync_scheduler.is_foreign(l) and coalesce(nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded))
-     order by l.created_at, l.id limit v_limit for update of l skip locked
+     order by l.created_at, l.id limit v_read for update of l skip locked
   loop
     begin
       perform sync_scheduler.sweep_pending(p_engine_id, v_one.l, v_one.reason, v_one.on_unknown);
       v_done := sync_scheduler.count_one(v_done, 'skipped');
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
   return v_done;
 exception when serialization_failure then
@@ -4263,6 +4291,23 @@ begin
    where id = s.integration_id returning * into i;
   perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
     jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.release_claimed(p_engine_id text, p_run_ids uuid[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_released integer;
+begin
+  update public.sync_run_log set claimed_by = null, claimed_at = null where id in (
+    select id from public.sync_run_log
+     where id = any (p_run_ids) and status = 'pending' and claimed_by = p_engine_id
+     order by id for update skip locked);
+  get diagnostics v_released = row_count;
+  return v_released;
 end
 $function$;
 

@@ -636,18 +636,45 @@ exception when serialization_failure then
 end
 $$;
 
--- Releases the runs that a stopping engine has claimed but not started, so that any engine can start them immediately.
-create function public.release_sync_claims(p_engine_id text, p_run_ids uuid[]) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
-  set jit = off as $$
+create function sync_scheduler.release_claimed(p_engine_id text, p_run_ids uuid[]) returns integer
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_released integer;
 begin
   update public.sync_run_log set claimed_by = null, claimed_at = null where id in (
     select id from public.sync_run_log
-     where id = any (p_run_ids[1:1000]) and status = 'pending' and claimed_by = p_engine_id
+     where id = any (p_run_ids) and status = 'pending' and claimed_by = p_engine_id
      order by id for update skip locked);
   get diagnostics v_released = row_count;
+  return v_released;
+end
+$$;
+
+-- Releases the runs that a stopping engine has claimed but not started, so that any engine can start them immediately.
+-- A row that a trigger of the project rejects stays claimed, and does not affect other rows.
+create function public.release_sync_claims(p_engine_id text, p_run_ids uuid[]) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_released integer := 0;
+  v_id uuid;
+begin
+  begin
+    v_released := sync_scheduler.release_claimed(p_engine_id, p_run_ids[1:1000]);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    foreach v_id in array p_run_ids[1:1000] loop
+      begin
+        v_released := v_released + sync_scheduler.release_claimed(p_engine_id, array[v_id]);
+      exception when others then
+        if not sync_scheduler.may_be_row_fault(sqlstate) then
+          raise;
+        end if;
+      end;
+    end loop;
+  end;
   return jsonb_build_object('released', v_released);
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;

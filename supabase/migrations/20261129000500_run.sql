@@ -279,7 +279,8 @@ $$;
 -- Reverts the starts of runs whose function was not invoked: running -> pending.
 -- An engine starts a run slightly before a worker is free. The engine reverts the start if no worker becomes free in time,
 -- or if the engine stops. The attempt is not counted, and the engine keeps its claim on the run.
--- A start can be reverted only with its own lease token, and never after the function has begun.
+-- A start can be reverted only with its own lease token, and never after the function has begun. A row that is locked or that
+-- a trigger of the project rejects is not reverted, and does not affect other rows.
 -- The row keeps the token, so that a repeated call is recognised. The token cannot start another attempt.
 -- p_starts: [{run_id, lease_token}], at most 100. Returns {now, returned: [run_id]}.
 create function public.revert_sync_starts(p_engine_id text, p_starts jsonb) returns jsonb
@@ -297,22 +298,28 @@ begin
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid) order by run_id
   loop
-    select * into r from public.sync_run_log where id = v_start.run_id for update;
-    if r.id is null or v_start.lease_token is null or r.lease_token is distinct from v_start.lease_token then
-      continue;
-    elsif r.status = 'running' and r.began_at is null then
-      update public.sync_run_log set
-        status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
-        started_at = case when r.attempt > 1 then r.started_at end,
-        drift_ms = case when r.attempt > 1 then r.drift_ms end,
-        attempt_started_at = null, heartbeat_at = null, claimed_at = v_now
-      where id = r.id;
-      perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
-        'not_sent');
-      v_returned := v_returned || r.id;
-    elsif r.status = 'pending' and r.lease_until is null then
-      v_returned := v_returned || r.id;
-    end if;
+    begin
+      select * into r from public.sync_run_log where id = v_start.run_id for update;
+      if r.id is null or v_start.lease_token is null or r.lease_token is distinct from v_start.lease_token then
+        continue;
+      elsif r.status = 'running' and r.began_at is null then
+        update public.sync_run_log set
+          status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
+          started_at = case when r.attempt > 1 then r.started_at end,
+          drift_ms = case when r.attempt > 1 then r.drift_ms end,
+          attempt_started_at = null, heartbeat_at = null, claimed_at = v_now
+        where id = r.id;
+        perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
+          'not_sent');
+        v_returned := v_returned || r.id;
+      elsif r.status = 'pending' and r.lease_until is null then
+        v_returned := v_returned || r.id;
+      end if;
+    exception when others then
+      if not sync_scheduler.may_be_row_fault(sqlstate) and sqlstate <> '55P03' then
+        raise;
+      end if;
+    end;
   end loop;
   return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'returned', to_jsonb(v_returned));
 exception when serialization_failure then

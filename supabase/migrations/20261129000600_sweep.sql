@@ -94,7 +94,8 @@ end
 $$;
 
 -- Sweeps at most p_limit runs of each kind (expired, unknown and pending runs), most overdue first.
--- Skips locked rows, so that several engines can sweep concurrently. Skips and reports each row that cannot be swept.
+-- Skips locked rows, so that several engines can sweep concurrently. Skips and reports each row that cannot be swept: up to 1,000
+-- such rows of each kind do not prevent the sweep of other rows.
 -- A running row without a lease, written by another program, is swept after p_running_guard_seconds.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
@@ -106,6 +107,8 @@ declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
   v_guarded constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_running_guard_seconds, 1800));
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_read constant integer := v_limit + 1000;
+  v_left integer := v_limit;
   v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0, "rejected": []}';
   v_one record;
 begin
@@ -113,37 +116,43 @@ begin
     select c.l from (
       select * from (
         select l from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
-         order by l.lease_until limit v_limit for update skip locked) leased
+         order by l.lease_until limit v_read for update skip locked) leased
       union all
       select * from (
         select l from public.sync_run_log l where l.status = 'running' and l.lease_until is null
            and coalesce(nullif(l.started_at, 'infinity'), nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded
-         limit v_limit for update skip locked) foreign_row
+         limit v_read for update skip locked) foreign_row
     ) c
   loop
     begin
       perform sync_scheduler.sweep_expired(p_engine_id, v_one.l, v_quiescence);
       v_done := sync_scheduler.count_one(v_done, 'expired');
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
 
+  v_left := v_limit;
   for v_one in
     select l from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'unknown' and l.released_at is null
        and (sync_scheduler.is_proven(l)
             or (coalesce(i.on_unknown, 'retry') <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
-     order by l.not_before limit v_limit for update of l skip locked
+     order by l.not_before limit v_read for update of l skip locked
   loop
     begin
       v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, v_one.l));
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
 
+  v_left := v_limit;
   for v_one in
     select l, coalesce(i.on_unknown, 'retry') as on_unknown,
            case when i.id is null then 'gone' when not coalesce(i.enabled, false) then 'disabled' else 'foreign' end as reason
@@ -152,14 +161,16 @@ begin
      where l.status = 'pending'
        and (not coalesce(i.enabled, false)
             or (sync_scheduler.is_foreign(l) and coalesce(nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded))
-     order by l.created_at, l.id limit v_limit for update of l skip locked
+     order by l.created_at, l.id limit v_read for update of l skip locked
   loop
     begin
       perform sync_scheduler.sweep_pending(p_engine_id, v_one.l, v_one.reason, v_one.on_unknown);
       v_done := sync_scheduler.count_one(v_done, 'skipped');
+      v_left := v_left - 1;
     exception when others then
       v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
+    exit when v_left = 0;
   end loop;
   return v_done;
 exception when serialization_failure then

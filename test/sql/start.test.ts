@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
-import { at, json, next, onEachServer, org, slot } from "./Ledger.ts"
+import { connect } from "../support/Postgres.ts"
+import { at, json, next, onEachServer, org, slot, slotOf } from "./Ledger.ts"
 import { LEASE, list, nonce, openRunFixture, states } from "./RunFixture.ts"
 
 onEachServer("starting a run", (ledger) => {
@@ -248,5 +249,79 @@ onEachServer("the fence", (ledger) => {
     expect(await fixture.sweep()).toMatchObject({ expired: 0 })
     await fixture.after(1)
     expect(await fixture.sweep()).toMatchObject({ expired: 1 })
+  })
+})
+
+onEachServer("giving runs back", (ledger) => {
+  /** Returns the ids of three runs that engine e1 has claimed. */
+  const claimThree = async (): Promise<ReadonlyArray<string>> => {
+    await ledger().reset()
+    const slots = []
+    for (let n = 0; n < 3; n += 1) slots.push(slotOf(await ledger().integration()))
+    const { claimed } = await ledger().call("claim_sync_runs", {
+      p_engine_id: "e1",
+      p_claim_token: randomUUID(),
+      p_slots: slots
+    })
+    return list(claimed).map(({ run_id }) => String(run_id))
+  }
+  const startThree = async () => {
+    const ids = await claimThree()
+    const p_starts = ids.map((run_id) => ({
+      run_id,
+      lease_token: randomUUID(),
+      lease_seconds: LEASE
+    }))
+    await ledger().call("start_sync_runs", { p_engine_id: "e1", p_starts })
+    return {
+      ids,
+      revert: () => ledger().call("revert_sync_starts", { p_engine_id: "e1", p_starts })
+    }
+  }
+  const sorted = (ids: unknown) => list(ids).map(String).toSorted()
+  const others = (ids: ReadonlyArray<string>) => ids.toSpliced(1, 1).toSorted()
+  /** While `use` runs, the project's own trigger rejects changes to the run. */
+  const rejecting = async (runId: string | undefined, use: () => Promise<void>) => {
+    await ledger().execute(`
+      create function public.refuse() returns trigger language plpgsql as $$ begin perform * from nowhere; end $$;
+      create trigger refuse before update on public.sync_run_log for each row
+        when (old.id = '${runId}') execute function public.refuse()`)
+    try {
+      await use()
+    } finally {
+      await ledger().execute(
+        "drop trigger refuse on public.sync_run_log; drop function public.refuse()"
+      )
+    }
+  }
+
+  test("reverts the other starts if a trigger rejects one of the rows, or another session has locked it", async () => {
+    const first = await startThree()
+    await rejecting(first.ids[1], async () => {
+      const { returned } = await first.revert()
+      expect(sorted(returned)).toEqual(others(first.ids))
+    })
+    const { returned: all } = await first.revert()
+    expect(sorted(all)).toEqual(first.ids.toSorted())
+
+    const second = await startThree()
+    const holder = connect(ledger().url, { max: 1 })
+    await holder.begin(async (transaction) => {
+      await transaction`select from public.sync_run_log where id = ${second.ids[1]} for update`
+      const { returned } = await second.revert()
+      expect(sorted(returned)).toEqual(others(second.ids))
+    })
+    await holder.close()
+  })
+
+  test("releases the other claims if a trigger rejects one of the rows", async () => {
+    const ids = await claimThree()
+    const release = () =>
+      ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: ids })
+    await rejecting(ids[1], async () => {
+      expect(await release()).toEqual({ released: 2 })
+      expect(await release()).toEqual({ released: 0 })
+    })
+    expect(await release()).toEqual({ released: 1 })
   })
 })

@@ -200,4 +200,47 @@ onEachServer("a sweep", (ledger) => {
       )
     }
   })
+
+  test("150 rows of each kind that cannot be swept do not prevent the sweep of other rows", async () => {
+    await ledger().reset()
+    const insert = (keys: string, count: number, columns: string, values: string) =>
+      ledger().execute(`
+        insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, created_at, ${columns})
+        select gen_random_uuid(), '${org}', '${slot}', '${keys} ' || n, '${at(-900)}', ${values} from generate_series(1, ${count}) n`)
+    for (const [kind, columns, values] of [
+      [
+        "running",
+        "status, lease_until",
+        `'running', timestamptz '${at(-600)}' + n * interval '1 s'`
+      ],
+      [
+        "unknown",
+        "status, not_before",
+        `'unknown', timestamptz '${at(-600)}' + n * interval '1 s'`
+      ],
+      ["pending", "status, attempt", "'pending', 0"]
+    ] as const) {
+      await insert(`poison ${kind}`, 150, columns, values)
+      await insert(`good ${kind}`, 1, columns, values.replace(at(-600), at(-60)))
+    }
+    await ledger().execute(`
+      update public.sync_run_log set created_at = '${at(-60)}' where idempotency_key like 'good%';
+      create function public.refuse() returns trigger language plpgsql as
+        $$ begin raise exception 'not this one'; end $$;
+      create trigger refuse before update on public.sync_run_log for each row
+        when (old.idempotency_key like 'poison%') execute function public.refuse()`)
+    try {
+      const { rejected, ...counts } = await sweep()
+      expect(counts).toEqual({ ...swept, expired: 1, requeued: 1, skipped: 2 })
+      expect(list(rejected)).toHaveLength(20)
+      const good = await ledger().rows(
+        "select status from public.sync_run_log where idempotency_key like 'good%' order by idempotency_key"
+      )
+      expect(good.map(({ status }) => status)).toEqual(["skipped", "unknown", "skipped"])
+    } finally {
+      await ledger().execute(
+        "drop trigger refuse on public.sync_run_log; drop function public.refuse()"
+      )
+    }
+  })
 })
