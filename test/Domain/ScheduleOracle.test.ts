@@ -54,19 +54,10 @@ describe("the schedule and an oracle that steps through real minutes agree", () 
     expect(compared).toBeGreaterThan(900_000)
   }, 120_000)
 
-  it.each([
-    ["Europe/Oslo", 2026],
-    ["Australia/Lord_Howe", 2027],
-    ["Africa/Casablanca", 2028]
-  ] as const)(
-    "in the whole year of %s",
-    (timezone, year) => {
-      expect(compare(timezone, Date.UTC(year, 0, 1), Date.UTC(year + 1, 0, 1))).toBeGreaterThan(
-        800_000
-      )
-    },
-    120_000
-  )
+  it("in a whole year", () => {
+    const [from, to] = [Date.UTC(2026, 0, 1), Date.UTC(2027, 0, 1)]
+    expect(compare("Europe/Oslo", from, to)).toBeGreaterThan(800_000)
+  }, 120_000)
 
   it.each([
     ["Pacific/Apia", "2011-12-30", "a day left out"],

@@ -5,8 +5,9 @@ import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
 // The simulation relies on the in-memory mirror of the SQL functions, so this test compares the two after random sequences of
-// steps. The first 112 sequences cover every response and transition below. `bun run parity` runs 2,000 sequences.
-const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
+// steps. Sequences 298 to 369 cover every response and transition below. `bun run parity` runs 2,000 sequences.
+const FIRST = 298
+const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 75)
 const STEPS = 80
 const TIMEOUT_MS = 2_500 * SEQUENCES
 const START = Date.UTC(2026, 10, 24, 2, 0, 0)
@@ -139,7 +140,7 @@ test(
   "PostgreSQL and the mirror have the same responses and rows after every step",
   async () => {
     const seen = new Set<string>()
-    for (let seed = 1; seed <= SEQUENCES; seed++) await runSequence(seed, seen)
+    for (let n = 0; n < SEQUENCES; n++) await runSequence(FIRST + n, seen)
     const expected = Object.entries(ANSWERS).flatMap(([call, words]) =>
       words.map((word) => `${call}: ${word}`)
     )

@@ -11,10 +11,7 @@ const SHORT = [
   "a run is sent within 20 s of the request for its start",
   "at most `concurrency` invocations are in flight",
   "skipped slots are recorded",
-  "an integration has one live run",
-  "only a pending run starts",
   "settling requires the lease token",
-  "a finished run never changes",
   "'hold' is never retried automatically"
 ]
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { INVARIANTS } from "./Invariants.ts"
 import { type Result, simulate } from "./Simulation.ts"
 
-/** The number of seeds. CI also runs `bun run simulate --seeds 300`; the long run has 100,000 seeds. */
+/** The number of seeds. CI also runs `bun run simulate --seeds 200`; the long run has 100,000 seeds. */
 const SEEDS = 48
 
 const describeViolation = ({ seed, violation }: Result): string =>

@@ -66,7 +66,8 @@ export const storyAt = (
 ): { readonly integrations: ReadonlyArray<StoryRow>; readonly runs: ReadonlyArray<StoryRow> } => {
   const integrations: Array<StoryRow> = []
   const runs: Array<StoryRow> = []
-  CHARACTERS.forEach((one, n) => {
+  CHARACTERS.forEach((character, n) => {
+    const one = { ...character, schedule: scheduleAt(character, now) }
     const parsed = Schedule.parse(one.schedule, one.timezone)
     const schedule = Option.getRight(parsed)
     const slots = Option.match(schedule, {
@@ -107,6 +108,19 @@ const LONG_MS = 20 * MINUTE
 const endOf = ({ now: state }: Character, now: number): number => {
   if (state === "paused") return now - PAUSED_MS
   return now - (state === "late" || state === "unknown" ? LONG_MS : MINUTE)
+}
+
+/** Returns a schedule without slots around `now`. A run in the demo's first minutes would end the state late or unknown. */
+const scheduleAt = (one: Character, now: number): string => {
+  if (one.now !== "late" && one.now !== "unknown") return one.schedule
+  const next = Schedule.parse(one.schedule, one.timezone).pipe(
+    Option.getRight,
+    Option.flatMap((schedule) => Schedule.next(schedule, endOf(one, now) - 1)),
+    Option.getOrElse(() => Number.POSITIVE_INFINITY)
+  )
+  const halfADayLater = (_: string, minute: string, hour: string) =>
+    `${minute} ${(Number(hour) + 12) % 24}`
+  return next > now + LONG_MS ? one.schedule : one.schedule.replace(/^(\d+) (\d+)/, halfADayLater)
 }
 
 const runOf = (one: Character, n: number, slot: number, at: number, count: number): StoryRow => {
