@@ -56,7 +56,7 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
     Effect.option
   )
   if (opened._tag === "None") return yield* summarise
-  const { idle, isSkewOpen, skew, warmUps } = opened.value
+  const { hasSeveralOrganisations, idle, isSkewOpen, skew, warmUps } = opened.value
   const clocks = judgeSkew(skew)
   if (clocks !== "unknown") clockSkew.set(skew.ms / 1_000)
   if (clocks === "apart") yield* Effect.logWarning(skewWarning(skew))
@@ -81,10 +81,11 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
     Effect.provide(
       Context.make(TickReport, report).pipe(
         Context.add(Functions, functions),
-        Context.add(RunQueue, yield* makeQueue(opened.value.hasSeveralOrganisations)),
+        Context.add(RunQueue, yield* makeQueue(hasSeveralOrganisations)),
         Context.add(TickFrame, {
           scope,
           limit,
+          hasSeveralOrganisations,
           skewMs: correctionOf(skew),
           claimUntil,
           sendUntil,

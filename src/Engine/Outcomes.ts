@@ -1,7 +1,9 @@
-import { Effect, Either, Option, Random } from "effect"
+import { Array as Arr, Effect, Either, Option, Random } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { jsonbSafe, jsonbSafeText } from "../Database/JsonbSafe.ts"
 import { outcomeName, type Settled, type Settlement } from "../Database/Rpc.ts"
+import { isContended, isRejected } from "../Domain/Batch.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
 import { signalOf } from "../Domain/Health/HealthSignal.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import { retryDelay } from "../Domain/Retry.ts"
@@ -13,21 +15,28 @@ import { staleStart } from "./Invocations.ts"
 import type { AnsweredRun } from "./QueueState.ts"
 import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
+import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 
 /** The pause before unrecorded outcomes are sent again, in milliseconds. The pause doubles after each failure. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
+/** The longest pause while other outcomes can be recorded. */
+const LONGEST_RETRY_OF_ROWS_MS = 1_000
 
 interface Unrecorded {
   readonly answer: AnsweredRun
   readonly settlement: Settlement
 }
 
+interface Refused extends Unrecorded {
+  readonly error: SupabaseError
+}
+
 /**
  * Writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. If an outcome cannot be recorded, sends
- * it again with the same token until the run's lease ends, and starts no runs in the meantime. When the lease ends, drops the
- * outcome and reports an error that names the run.
+ * it again with the same token until the run's lease ends, and starts no runs in the meantime, unless only the rows of these
+ * runs are rejected or locked. When the lease ends, drops the outcome and reports an error that names the run.
  */
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -43,24 +52,32 @@ export const runRecordLoop = Effect.gen(function* () {
 const recordAll = (first: ReadonlyArray<Unrecorded>) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
-    let left = yield* record(first)
-    for (
-      let pauseMs = FIRST_RETRY_MS;
-      left.length > 0;
-      pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)
-    ) {
-      yield* queue.setBlocked(true)
+    const { hasSeveralOrganisations } = yield* TickFrame
+    let { left, wasRecorded } = yield* record(first)
+    let pauseMs = FIRST_RETRY_MS
+    while (left.length > 0) {
+      const isOfRows =
+        left.every(({ error }) => isRejected(error) || isContended(error)) &&
+        (wasRecorded || (hasSeveralOrganisations && isOfOneOrganisation(left)))
+      yield* queue.setBlocked(!isOfRows)
       yield* Effect.sleep(yield* jittered(pauseMs))
+      pauseMs = Math.min(pauseMs * 2, isOfRows ? LONGEST_RETRY_OF_ROWS_MS : LONGEST_RETRY_MS)
       const more = yield* unrecorded(yield* queue.takeMoreAnswered)
-      left = yield* record([...left, ...more])
+      const last = yield* record([...left, ...more])
+      left = last.left
+      // Only a new outcome shows whether the database still records outcomes.
+      wasRecorded = last.wasRecorded || (wasRecorded && more.length === 0)
     }
     yield* queue.setBlocked(false)
   })
 
+const isOfOneOrganisation = (left: ReadonlyArray<Unrecorded>): boolean =>
+  new Set(left.map(({ answer }) => answer.run.org_id)).size === 1
+
 const jittered = (ms: number) =>
   Effect.map(Random.nextRange(0.8, 1.2), (factor) => Math.round(ms * factor))
 
-/** Sends outcomes once. Returns the unrecorded outcomes whose leases have not ended. */
+/** Sends outcomes once. `left` contains the unrecorded outcomes whose leases have not ended. */
 const record = (batch: ReadonlyArray<Unrecorded>) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -76,14 +93,11 @@ const record = (batch: ReadonlyArray<Unrecorded>) =>
         answer.span.inside(report.run(reportOf(answer, settled), answer.claimed.rescued)),
         answer.span.end
       )
-    const left: Array<Unrecorded> = []
-    const lost = []
-    for (const [index, one] of batch.entries()) {
-      const result = results[index]
-      if (result !== undefined && Either.isRight(result)) {
-        yield* reportRun(one.answer, Option.some(result.right))
-      } else if (result === undefined || isLeased(one.answer)) left.push(one)
-      else lost.push({ ...one, error: result.left })
+    const left: Array<Refused> = []
+    const lost: Array<Refused> = []
+    for (const [one, result] of Arr.zip(batch, results)) {
+      if (Either.isRight(result)) yield* reportRun(one.answer, Option.some(result.right))
+      else (isLeased(one.answer) ? left : lost).push({ ...one, error: result.left })
     }
     if (lost.length > 0) {
       yield* report.error(
@@ -91,9 +105,10 @@ const record = (batch: ReadonlyArray<Unrecorded>) =>
       )
       for (const { answer } of lost) yield* reportRun(answer, Option.none())
     }
-    const kept = new Set(left)
-    yield* queue.recorded(batch.filter((one) => !kept.has(one)).map(({ answer }) => answer.claimed))
-    return left
+    const kept = new Set(left.map(({ answer }) => answer))
+    const answers = batch.map(({ answer }) => answer).filter((answer) => !kept.has(answer))
+    yield* queue.recorded(answers.map(({ claimed }) => claimed))
+    return { left, wasRecorded: answers.length > lost.length }
   })
 
 const unrecorded = (answers: ReadonlyArray<AnsweredRun>) =>

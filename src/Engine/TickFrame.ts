@@ -34,6 +34,7 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
   {
     readonly scope: Scope
     readonly limit: number
+    readonly hasSeveralOrganisations: boolean
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**

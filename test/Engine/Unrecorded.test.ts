@@ -1,9 +1,9 @@
 import { describe, expect } from "bun:test"
-import { Clock, Effect, Fiber, TestClock } from "effect"
+import { Clock, Effect, Fiber, Predicate, TestClock } from "effect"
 import { SupabaseError } from "../../src/Domain/Errors.ts"
 import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
-import { makeWorld, startOfTime, type World } from "../support/World.ts"
+import { makeWorld, startOfTime, uuid, type World } from "../support/World.ts"
 
 const refusals = [
   ["NotExecuted", "25006", "read-only"],
@@ -81,5 +81,50 @@ describe("a known outcome that the database refuses", () => {
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))
+  }
+})
+
+const refusalsOfRows = [
+  ["Rejected", "23514", "a deferred constraint of the project's own rejects the row"],
+  ["NotExecuted", "55P03", "another session has locked the row"]
+] as const
+
+describe("a known outcome of one organisation that the database refuses", () => {
+  for (const [reason, code, why] of refusalsOfRows) {
+    const error = new SupabaseError({ operation: "settle_sync_runs", reason, code, detail: why })
+
+    for (const [when, othersDueInMs] of [
+      ["in flight at the same time", -1_000],
+      ["due later", 10_000]
+    ] as const) {
+      it(`${code}, ${why}: delays no run of other organisations ${when}, and is recorded later`, () =>
+        Effect.gen(function* () {
+          yield* TestClock.setTime(startOfTime)
+          const world = yield* makeWorld
+          const [bad] = world.seedDue(1, 1_000, { sync_schedule: "0 4 29 2 *" })
+          for (let n = 2; n <= 61; n += 1) {
+            const next_run_at = startOfTime + othersDueInMs
+            world.db.seed({ id: uuid(n), next_run_at, sync_schedule: "0 4 29 2 *" })
+          }
+          const isOfBad = (one: unknown) =>
+            Predicate.hasProperty(one, "run_id") &&
+            world.db.runs.get(String(one.run_id))?.integration_id === bad?.id
+          world.carry = (_name, execute, { p_settlements: all }) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              now < startOfTime + 60_000 && Array.isArray(all) && all.some(isOfBad)
+                ? Effect.fail(error)
+                : execute
+            )
+          const fiber = yield* Effect.fork(Effect.provide(Engine.tick(), world.engine()))
+          yield* TestClock.adjust("59 seconds")
+          const recorded = world.runs.filter(({ status }) => status === "completed")
+          expect(recorded).toHaveLength(60)
+          const lastAt = Math.max(...recorded.map(({ finished_at }) => finished_at ?? Infinity))
+          expect(lastAt - startOfTime).toBeLessThan(Math.max(othersDueInMs, 0) + 10_000)
+          yield* TestClock.adjust("1 minute")
+          expect(yield* Fiber.join(fiber)).toMatchObject({ ok: true, completed: 61, errors: [] })
+          expect(world.invocations).toHaveLength(61)
+        }))
+    }
   }
 })
