@@ -10,6 +10,8 @@ interface Member {
   isDiscarded: boolean
 }
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 export interface PostgresPool {
   /**
    * Runs `call` with a free connection. Prefers a connection that has already made a call of the same kind, because PostgreSQL
@@ -38,7 +40,7 @@ export const makePool = (
     const idle: Array<Member> = []
     const members = new Set<Member>()
     let opening = 0
-    let waiting: Array<() => void> = []
+    let waiting: Array<(free: Member | undefined) => void> = []
 
     // Whatever broke this connection, such as a failover, has probably broken the idle connections too.
     const discard = (connection: PostgresConnection) =>
@@ -79,24 +81,40 @@ export const makePool = (
         return members.size + opening < size ? make : Effect.succeed(undefined)
       })
 
-    const untilFree = <E>(ms: number, onTimeout: () => E): Effect.Effect<void, E> =>
-      asyncWithDeadline<void, E>({
-        ms,
-        begin: (resume) => {
-          const wake = () => resume(Effect.void)
-          waiting.push(wake)
-          return () => {
-            waiting = waiting.filter((one) => one !== wake)
-          }
-        },
-        onTimeout: () => Effect.failSync(onTimeout)
+    /** Gives a member to the caller that has waited longest. Undefined means that this caller can open a connection. */
+    const pass = (free: Member | undefined) => {
+      const next = waiting.shift()
+      if (next !== undefined) next(free)
+      else if (free !== undefined) idle.push(free)
+    }
+
+    /** Waits for a member. If a member was passed to a caller that was then interrupted, the next caller gets that member. */
+    const untilFree = <E>(ms: number, onTimeout: () => E, restore: Restore) =>
+      Effect.suspend(() => {
+        let passed: { readonly free: Member | undefined } | null = null
+        const wait = asyncWithDeadline<Member | undefined, E>({
+          ms,
+          begin: (resume) => {
+            const wake = (free: Member | undefined) => {
+              passed = { free }
+              resume(Effect.succeed(free))
+            }
+            waiting.push(wake)
+            return () => {
+              waiting = waiting.filter((one) => one !== wake)
+            }
+          },
+          onTimeout: () => Effect.failSync(onTimeout)
+        })
+        return Effect.onError(restore(wait), () =>
+          Effect.sync(() => {
+            if (passed !== null) pass(passed.free)
+          })
+        )
       })
 
     const giveBack = (member: Member) =>
-      Effect.sync(() => {
-        if (!member.isDiscarded) idle.push(member)
-        waiting.shift()?.()
-      })
+      Effect.sync(() => pass(member.isDiscarded ? undefined : member))
 
     return {
       use: ({ kind, withinMs, onTimeout, call }) =>
@@ -106,9 +124,8 @@ export const makePool = (
             (member) =>
               member !== undefined
                 ? Effect.succeed(member)
-                : Effect.zipRight(
-                    restore(untilFree(withinMs, onTimeout)),
-                    Effect.suspend(() => acquire)
+                : Effect.flatMap(untilFree(withinMs, onTimeout, restore), (free) =>
+                    free !== undefined ? Effect.succeed(free) : acquire
                   )
           )
           return Effect.flatMap(acquire, (member) => {
