@@ -91,10 +91,16 @@ export const addSkippedSlots = (builder: SummaryBuilder, count: number): Summary
 export const addError = (builder: SummaryBuilder, error: TickError): SummaryBuilder => ({
   ...builder,
   isOk: builder.isOk && OF_ONE_INTEGRATION.has(error.code),
-  errors: isListed(builder.errors, error)
-    ? builder.errors
-    : appendUpTo(MAX_ERRORS, builder.errors, error)
+  errors: isListed(builder.errors, error) ? builder.errors : withError(builder.errors, error)
 })
+
+/** If the list is full, an error of the tick replaces an error of a single integration, so that the list explains `isOk`. */
+const withError = (list: Chunk.Chunk<TickError>, error: TickError): Chunk.Chunk<TickError> => {
+  if (list.length < MAX_ERRORS) return Chunk.append(list, error)
+  if (OF_ONE_INTEGRATION.has(error.code)) return list
+  const last = Chunk.toReadonlyArray(list).findLastIndex(({ code }) => OF_ONE_INTEGRATION.has(code))
+  return last < 0 ? list : Chunk.append(Chunk.remove(list, last), error)
+}
 
 export const addRun = (
   builder: SummaryBuilder,
