@@ -30,7 +30,7 @@ import {
  * *Guarantees*: Domain/FairShare decides which organisation gets the next permit. At most `concurrency` runs are invoked
  * concurrently. If the project has several organisations, at most `concurrency - 1` of the invoked runs belong to the same
  * organisation. At most 50 started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. If
- * invocations take longer than 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
+ * invocations take longer than 500 ms, no started runs wait. No run is started while 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,

@@ -105,7 +105,9 @@ const notStarted = (
     // The run stays pending, so another engine can start it if this engine dies.
     yield* Effect.logDebug(`Run ${claimed.run.run_id} is deferred for ${retryInMs} ms (${reason})`)
     yield* queue.defer(claimed)
-    yield* FiberSet.run(deferred, Effect.delay(queue.offerDeferred(claimed), retryInMs))
+    // If the tick stops first, the run returns to the queue immediately, so that the tick can release it.
+    const wait = Effect.sleep(retryInMs).pipe(Effect.ensuring(queue.offerDeferred(claimed)))
+    yield* FiberSet.run(deferred, wait)
   })
 
 const reject = (claimed: ClaimedRun, detail: string | undefined) =>

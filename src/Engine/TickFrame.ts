@@ -8,7 +8,7 @@ export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
-/** The maximum number of runs in one database call. Also the maximum number of unrecorded outcomes. */
+/** The maximum number of runs in one database call. No run is started while this many outcomes are unrecorded. */
 export const MAX_BATCH = 100
 
 export interface TickOptions {

@@ -27,7 +27,7 @@ import {
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of rows per page. The SQL functions enforce the same limit. */
+/** The maximum number of rows per page, and of outcomes per call. The SQL functions enforce the same limit. */
 const PAGE = 100
 /** The time limit for retries of a call that starts no run, in milliseconds. */
 const RETRY_WITHIN_MS = 10_000
@@ -273,7 +273,11 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         return new Set(answer.returned)
       }, traced("Ledger.revertStarts")),
       settle: (settlements) =>
-        traced("Ledger.settle")(sendTogether(Rpc.settleRuns.name, sendSettlements)(settlements)),
+        Effect.forEach(
+          Arr.chunksOf(settlements, PAGE),
+          sendTogether(Rpc.settleRuns.name, sendSettlements),
+          { concurrency: "unbounded" }
+        ).pipe(Effect.map(Arr.flatten), traced("Ledger.settle")),
       release: Effect.fnUntraced(function* (runIds) {
         if (runIds.length === 0) return
         yield* callWithRetry(Rpc.releaseClaims, {

@@ -1,5 +1,6 @@
 import { describe, expect } from "bun:test"
 import { type Duration, Effect, Fiber, TestClock } from "effect"
+import { SupabaseError } from "../../src/Domain/Errors.ts"
 import type { Outcome } from "../../src/Domain/Outcome.ts"
 import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
@@ -29,6 +30,9 @@ const workOff = (world: World) =>
 
 /** The schedule is yearly, so no further slot becomes due. All integrations belong to one organisation. */
 const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
+
+const lockedRow = (operation: string) =>
+  new SupabaseError({ operation, reason: "NotExecuted", code: "55P03", detail: "a row is locked" })
 
 const slowDown = (retryAfterMs: number): Outcome => ({
   _tag: "NotExecuted",
@@ -172,6 +176,21 @@ describe("a slot locked by another session", () => {
       expect(looks).toBe(2)
     }))
 })
+
+it("a stopping tick releases a run whose row another session has locked", () =>
+  Effect.gen(function* () {
+    const world = yield* prepare
+    world.seedDue(1, 1_000, once)
+    world.carry = (operation, execute) =>
+      operation === "start_sync_runs" ? Effect.fail(lockedRow(operation)) : execute
+    const fiber = yield* Effect.fork(Engine.tick().pipe(Effect.provide(world.engine())))
+    yield* TestClock.adjust("500 millis")
+    expect(world.runs).toMatchObject([{ status: "pending", claimed_by: "engine-1" }])
+    const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
+    yield* TestClock.adjust("100 millis")
+    yield* Fiber.join(interrupting)
+    expect(world.runs).toMatchObject([{ status: "pending", claimed_by: null }])
+  }))
 
 describe("a function that rejects run after run", () => {
   const tickOf = (rejection: Outcome) =>

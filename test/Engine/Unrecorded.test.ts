@@ -3,7 +3,7 @@ import { Clock, Effect, Fiber, Predicate, TestClock } from "effect"
 import { SupabaseError } from "../../src/Domain/Errors.ts"
 import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
-import { makeWorld, startOfTime, uuid, type World } from "../support/World.ts"
+import { completed, makeWorld, startOfTime, uuid, type World } from "../support/World.ts"
 
 const refusals = [
   ["NotExecuted", "25006", "read-only"],
@@ -128,3 +128,22 @@ describe("a known outcome of one organisation that the database refuses", () => 
     }
   }
 })
+
+it("400 outcomes that arrive at the same time are recorded in calls of at most 100 outcomes", () =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(startOfTime)
+    const world = yield* makeWorld
+    world.seedDue(400, 1_000, { sync_schedule: "0 4 29 2 *" })
+    world.behave = () => Effect.as(Effect.sleep("10 seconds"), completed)
+    const counts: Array<number> = []
+    world.carry = (_name, execute, { p_settlements: all }) => {
+      if (Array.isArray(all)) counts.push(all.length)
+      return execute
+    }
+    const engine = world.engine({ concurrency: 400 })
+    const fiber = yield* Effect.fork(Effect.provide(Engine.tick(), engine))
+    yield* TestClock.adjust("1 minute")
+    expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 400, errors: [] })
+    expect(Math.max(...counts)).toBeLessThanOrEqual(100)
+    expect(counts.length).toBeLessThan(20)
+  }))
