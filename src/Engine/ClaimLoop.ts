@@ -13,7 +13,7 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** The interval between fetches for organisations that have no waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** The minimum interval between two alarms of the claim loop, in milliseconds. */
+/** The interval if organisations with few waiting runs were excluded, and the minimum interval between two alarms. */
 const LOOK_AGAIN_MS = 1_000
 /** How long a tick can claim backfill slots, in milliseconds. The next tick then claims scheduled slots first. */
 const BACKFILL_FOR_MS = 60_000
@@ -58,9 +58,10 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 
 /**
  * Fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run ends, claims
- * the next due slot of its integration. Every 5 s, looks for due slots of organisations that have no waiting runs. One
- * organisation's backlog therefore delays another organisation by at most 5 s plus the wait for a permit. Claims backfill slots
- * when no scheduled slot is left to claim. Ends early if the database does not answer.
+ * the next due slot of its integration. Every 5 s, looks for due slots of organisations that have no waiting runs, and every
+ * second while organisations with few waiting runs are excluded. One organisation's backlog therefore delays another organisation
+ * by at most 5 s plus the wait for a permit. Claims backfill slots when no scheduled slot is left to claim. Ends early if the
+ * database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -201,7 +202,9 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
   Effect.gen(function* () {
     const { concurrency } = yield* EngineConfig
     const { limit } = yield* TickFrame
-    yield* Ref.set(lookAt, now + LOOK_EVERY_MS)
+    // An organisation with a single waiting run might have other due slots, which this fetch excludes.
+    const isSoon = demand.waitingOrgs().length > demand.busyOrgs().length
+    yield* Ref.set(lookAt, now + (isSoon ? LOOK_AGAIN_MS : LOOK_EVERY_MS))
     yield* revertStale
     const work = yield* fetch({
       limit: Math.min(concurrency, limit - progress.claimed),
