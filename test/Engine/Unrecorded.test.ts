@@ -137,8 +137,9 @@ it("400 outcomes that arrive at the same time are recorded in calls of at most 1
     world.behave = () => Effect.as(Effect.sleep("10 seconds"), completed)
     const counts: Array<number> = []
     world.carry = (_name, execute, { p_settlements: all }) => {
-      if (Array.isArray(all)) counts.push(all.length)
-      return execute
+      if (!Array.isArray(all)) return execute
+      counts.push(all.length)
+      return Effect.delay(execute, "10 millis")
     }
     const engine = world.engine({ concurrency: 400 })
     const fiber = yield* Effect.fork(Effect.provide(Engine.tick(), engine))
