@@ -51,12 +51,12 @@ const read = async (path = "/", options: BrowserContextOptions = {}): Promise<Re
   return reader
 }
 
-/** The first `due` integrations are due now, and the rest in an hour. */
+/** The first `due` integrations are due now, and the rest in an hour. No later slot is due in the next ten minutes. */
 const seed = (count: number, due: number) =>
   project.sql.unsafe(`
     insert into organization_integrations (org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at, schedule_since)
     select gen_random_uuid(), 'Organisation ' || n, (array['xledger', 'dynamics', 'fortnox'])[case when n <= ${due} then 1 else n % 3 + 1 end],
-           (n % 60) || ' * * * *', 'Europe/Oslo', now() + make_interval(mins => case when n <= ${due} then 0 else 60 end),
+           (n % 40 + extract(minute from now())::int + 10) % 60 || ' * * * *', 'Europe/Oslo', now() + make_interval(mins => case when n <= ${due} then 0 else 60 end),
            now() - interval '90 days', now() - interval '90 days'
       from generate_series(1, ${count}) n`)
 
