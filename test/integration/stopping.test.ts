@@ -111,6 +111,11 @@ test("an engine that is stopped while the tick opens claims nothing", async () =
   })
   const engine = await startEngine(project.environment)
   await isHeld.promise
+  for (let reserved = 0; reserved < 3; await Bun.sleep(20)) {
+    const [row] = await project.sql`
+      select count(*)::int as n from organization_integrations where reserved_until > now()`
+    reserved = row.n
+  }
   engine.kill("SIGTERM")
   const exit = await engine.exited
   mayOpen.resolve()
