@@ -203,12 +203,13 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     const { concurrency } = yield* EngineConfig
     const { limit } = yield* TickFrame
     // An organisation with a single waiting run might have other due slots, which this fetch excludes.
-    const isSoon = demand.waitingOrgs().length > demand.busyOrgs().length
+    const waiting = demand.waitingOrgs()
+    const isSoon = waiting.length > demand.busyOrgs().length
     yield* Ref.set(lookAt, now + (isSoon ? LOOK_AGAIN_MS : LOOK_EVERY_MS))
     yield* revertStale
     const work = yield* fetch({
       limit: Math.min(concurrency, limit - progress.claimed),
-      excludedOrgs: [...demand.waitingOrgs(), ...lateOrgs(progress)],
+      excludedOrgs: [...waiting, ...lateOrgs(progress)],
       excludedIds: [...progress.rejected]
     })
     const hasMore = progress.hasMore || work.more

@@ -84,7 +84,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "const LOOK_EVERY_MS = 5_000_000"
   ]),
   claimLoop("a fetch excludes organisations that already have waiting runs", [
-    "excludedOrgs: [...demand.waitingOrgs(), ...lateOrgs(progress)]",
+    "excludedOrgs: [...waiting, ...lateOrgs(progress)]",
     "excludedOrgs: [...lateOrgs(progress)]"
   ]),
   starts("claimed runs that were not started are released", [

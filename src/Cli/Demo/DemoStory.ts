@@ -66,8 +66,7 @@ export const storyAt = (
 ): { readonly integrations: ReadonlyArray<StoryRow>; readonly runs: ReadonlyArray<StoryRow> } => {
   const integrations: Array<StoryRow> = []
   const runs: Array<StoryRow> = []
-  CHARACTERS.forEach((character, n) => {
-    const one = { ...character, schedule: scheduleAt(character, now) }
+  CHARACTERS.map((one) => ({ ...one, schedule: scheduleAt(one, now) })).forEach((one, n) => {
     const parsed = Schedule.parse(one.schedule, one.timezone)
     const schedule = Option.getRight(parsed)
     const slots = Option.match(schedule, {
