@@ -6,6 +6,7 @@ import manifest from "../../package.json" with { type: "json" }
 import { binaryPath } from "../support/binary.ts"
 import { type NpmRegistry, startNpmRegistry } from "../support/NpmRegistry.ts"
 import { type Project, startProject } from "../support/Project.ts"
+import { run } from "./run.ts"
 
 setDefaultTimeout(300_000)
 
@@ -18,27 +19,6 @@ let files: string
 let app: string
 let registry: NpmRegistry
 let project: Project
-
-const run = async (
-  command: ReadonlyArray<string>,
-  cwd: string,
-  env: Readonly<Record<string, string>> = {}
-) => {
-  const { PATH = "", HOME = "" } = process.env
-  const child = Bun.spawn([...command], {
-    cwd,
-    env: { PATH, HOME, NO_COLOR: "1", ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe"
-  })
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited
-  ])
-  return { stdout, stderr, code }
-}
 
 const packageOf = (name: string, dependencies: Readonly<Record<string, string>>) =>
   JSON.stringify({ name, private: true, type: "module", dependencies })

@@ -16,6 +16,7 @@ import jsr from "../../jsr.json" with { type: "json" }
 import manifest from "../../package.json" with { type: "json" }
 import { ENTRIES } from "../../scripts/release/Library.ts"
 import { type NpmRegistry, startNpmRegistry } from "../support/NpmRegistry.ts"
+import { run } from "./run.ts"
 
 setDefaultTimeout(900_000)
 
@@ -24,27 +25,6 @@ const root = join(import.meta.dir, "../..")
 let place: string
 let files: string
 let registry: NpmRegistry
-
-const run = async (
-  command: ReadonlyArray<string>,
-  cwd: string,
-  env: Readonly<Record<string, string>> = {}
-) => {
-  const { PATH = "", HOME = "" } = process.env
-  const child = Bun.spawn([...command], {
-    cwd,
-    env: { PATH, HOME, NO_COLOR: "1", ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe"
-  })
-  const [stdout, stderr, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited
-  ])
-  return { stdout, stderr, code }
-}
 
 // Linux x64 is the most common server platform. Windows x64 has a different archive format.
 beforeAll(async () => {
